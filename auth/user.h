@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who may come in, and what they may do. A struct user is an immutable,
+ * reference-counted snapshot: a session keeps the one it logged in with, a
+ * reload makes new ones.
+ */
+#ifndef AUTH_USER_H
+#define AUTH_USER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/err.h"
+#include "lib/loop.h"
+#include "lib/work.h"
+
+#define USER_NAME_MAX 63
+
+enum user_right {
+	USER_READ = 1,
+	USER_WRITE = 2,
+	USER_DELETE = 4,
+	USER_LIST = 8,
+	USER_RENAME = 16,
+	USER_MKDIR = 32
+};
+
+enum user_publish { PUBLISH_CLOSE, PUBLISH_DECLARED, PUBLISH_RENAME };
+
+struct user {
+	char name[USER_NAME_MAX + 1];
+	char *home;  /* key prefix: "" or "a/b/", no leading slash */
+	char *store; /* name of a [store.NAME] */
+	unsigned rights;
+	enum user_publish publish;
+	uint64_t quota_bytes; /* 0: none; checked by later versions too */
+	uint64_t quota_files; /* 0: none */
+	unsigned max_sessions; /* 0: the node's default */
+	unsigned refs;
+};
+
+struct user *user_ref(struct user *u);
+void user_unref(struct user *u); /* NULL is fine */
+
+struct auth;
+
+struct auth_config {
+	const char *users_file; /* users.ini */
+	struct loop *loop;
+	struct work_pool *pool;
+};
+
+/*
+ * Reads the users. Complaints are logged one by one, each with file, section,
+ * key and what was expected; ERR_INVALID then. In `sluiced -t` loop and pool
+ * are NULL.
+ */
+enum err auth_open(struct auth **out, const struct auth_config *cfg);
+void auth_close(struct auth *a);
+
+/*
+ * Checks a password in the pool (crypt_rn of libxcrypt: yescrypt, bcrypt,
+ * sha512). An unknown user costs the same time as a known one. fn comes once
+ * from the loop: ERR_OK with a reference that the callee owns, or ERR_DENIED.
+ * name and password are copied; the copies are wiped.
+ */
+typedef void auth_fn(void *arg, enum err err, struct user *u);
+void auth_password(struct auth *a, const char *name, const char *password,
+		   auth_fn *fn, void *arg);
+
+/*
+ * Is this public key (SSH wire format, RFC 4253 section 6.6) one of the
+ * user's? The same reply rules as above. The signature is the caller's to
+ * check. `options` of authorized_keys: from= is honoured against `addr`
+ * (text), everything else that restricts is refused at load.
+ */
+struct auth_key {
+	const void *blob;
+	size_t len;
+	const char *addr;
+};
+void auth_pubkey(struct auth *a, const char *name, const struct auth_key *key,
+		 auth_fn *fn, void *arg);
+
+/* Hashes a password for users.ini (yescrypt). The caller frees *out. */
+enum err auth_hash(const char *password, char **out);
+
+#endif

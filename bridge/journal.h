@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The journal: what must be remembered of every upload, and the events that
+ * tell of it. One struct journal per process that needs one, opened after the
+ * fork; it owns a thread. Each journal_commit() is one transaction and is
+ * durable when its completion says ERR_OK. Completions come from the loop in
+ * the order in which the calls were made, exactly once, never from inside the
+ * call, and never after journal_forget().
+ *
+ * Errors: ERR_CONFLICT (no row with that id and epoch: someone else drives it
+ * now), ERR_EXISTS (a live row for (store, key) is there already), ERR_NOT_FOUND,
+ * ERR_NO_SPACE, ERR_IO, ERR_CORRUPT. After ERR_NO_SPACE and ERR_IO nothing of
+ * the transaction happened; the same call may be made again.
+ */
+#ifndef BRIDGE_JOURNAL_H
+#define BRIDGE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bridge/store.h"
+#include "lib/err.h"
+#include "lib/id.h"
+#include "lib/loop.h"
+
+#define JOURNAL_USER_MAX 63
+#define JOURNAL_PATH_MAX 1024 /* a path in the user's view, bytes */
+#define JOURNAL_EVENT_MAX 16384
+
+struct journal;
+
+struct journal_config {
+	const char *path;	/* SQLite file; its folder must exist */
+	const char *lock_path;	/* flock file shared by all processes */
+	struct loop *loop;
+};
+
+/*
+ * Creates or upgrades the schema when needed. ERR_UNSUPPORTED: made by a newer
+ * version; ERR_CORRUPT: not a journal; ERR_IO. The log says what to do.
+ */
+enum err journal_open(struct journal **out, const struct journal_config *cfg);
+void journal_close(struct journal *j); /* commits what is queued first */
+
+/* Live: OPEN .. COMPLETING. ABORTING is on its way to an end. */
+enum upload_state {
+	UPLOAD_OPEN,
+	UPLOAD_PARKED,
+	UPLOAD_CLOSING,
+	UPLOAD_SEALED,
+	UPLOAD_COMPLETING,
+	UPLOAD_ABORTING,
+	UPLOAD_PUBLISHED,
+	UPLOAD_ABORTED,
+	UPLOAD_LOST,
+};
+#define UPLOAD_STATES (UPLOAD_LOST + 1)
+const char *upload_state_name(enum upload_state s); /* "open" ... */
+bool upload_state_live(enum upload_state s);
+
+enum upload_kind { UPLOAD_KIND_UPLOAD, UPLOAD_KIND_COPY };
+
+/* Flags of a row. */
+enum {
+	UPLOAD_TEMP = 1,	   /* opened under a temporary name */
+	UPLOAD_DECLARED = 2,	   /* `declared` holds */
+	UPLOAD_CREATE_UNKNOWN = 4, /* a Create may have left an orphan */
+	UPLOAD_NO_TRUNC = 8,	   /* replaces an object without TRUNC */
+	UPLOAD_SOURCE_PENDING = 16 /* a copy whose source is not deleted */
+};
+
+struct journal_upload {
+	char id[ID_LEN + 1];
+	uint64_t epoch;	 /* raised by each new driver */
+	uint32_t rewind; /* raised by each rewind */
+	enum upload_kind kind;
+	enum upload_state state;
+	unsigned flags;
+	char owner[64]; /* node */
+	char user[JOURNAL_USER_MAX + 1];
+	char protocol[8]; /* "sftp", "ftp", "ftps" */
+	char store[STORE_NAME_MAX + 1];
+	char key[STORE_KEY_MAX + 1];
+	char path[JOURNAL_PATH_MAX + 1];       /* as opened */
+	char final_path[JOURNAL_PATH_MAX + 1]; /* as it will be named */
+	char backend_id[STORE_BACKEND_ID_MAX + 1]; /* "" before Create */
+	uint64_t declared;    /* bytes; see UPLOAD_DECLARED */
+	uint64_t end;	      /* bytes; from CLOSING on */
+	char hidden_etag[STORE_ETAG_MAX + 1]; /* old object hidden, or "" */
+	char etag[STORE_ETAG_MAX + 1];	      /* published object's */
+	char source[STORE_KEY_MAX + 1];	      /* kind copy: key copied from */
+	char source_etag[STORE_ETAG_MAX + 1];
+	int64_t mtime;	      /* set by the client, Unix s; 0: none */
+	int64_t created_at;   /* all times: Unix ms; 0: never */
+	int64_t creating_at;  /* J(creating) */
+	int64_t verified_at;  /* last cross-check with the store */
+	int64_t parked_at;
+	int64_t ended_at;
+};
+
+/* Which fields of journal_upload a change sets; id and epoch select. */
+enum {
+	JSET_STATE = 1 << 0,
+	JSET_EPOCH = 1 << 1,   /* set to `new_epoch` */
+	JSET_REWIND = 1 << 2,
+	JSET_FLAGS = 1 << 3,
+	JSET_OWNER = 1 << 4,   /* and protocol */
+	JSET_BACKEND = 1 << 5, /* backend_id */
+	JSET_DECLARED = 1 << 6,
+	JSET_END = 1 << 7,
+	JSET_HIDDEN = 1 << 8,
+	JSET_ETAG = 1 << 9,
+	JSET_MTIME = 1 << 10,
+	JSET_CREATING = 1 << 11,
+	JSET_VERIFIED = 1 << 12,
+	JSET_PARKED = 1 << 13,
+	JSET_ENDED = 1 << 14,
+	JSET_PATHS = 1 << 15  /* path and final_path */
+};
+
+/* An event row: unique by (upload, kind). body is JSON text. */
+struct journal_event {
+	char id[ID_LEN + 1]; /* the event's own stable id */
+	const char *kind;    /* "published", "aborted", "lost", "deleted" ... */
+	const char *body;
+};
+
+/* What clients set on an object: kept while its ETag stays the same. */
+struct journal_attr {
+	char store[STORE_NAME_MAX + 1];
+	char key[STORE_KEY_MAX + 1];
+	char etag[STORE_ETAG_MAX + 1];
+	int64_t mtime; /* Unix s */
+	uint32_t mode; /* permission bits; 0: not set */
+};
+
+/*
+ * One transaction, made of the members that are set; all or nothing. The
+ * update must change exactly one row (WHERE id AND epoch AND live or
+ * aborting), else ERR_CONFLICT.
+ */
+struct journal_tx {
+	const struct journal_upload *insert; /* a new row */
+	const struct journal_upload *update; /* id, epoch; fields by `set` */
+	unsigned set;			     /* JSET_*, for update */
+	uint64_t new_epoch;
+	const struct store_part *add_parts; /* to the update's or insert's */
+	size_t nadd;
+	uint32_t drop_from; /* deletes parts with no >= this; 0: none */
+	bool drop_all_parts;
+	const char *supersede; /* id of a row that becomes ABORTING, */
+	uint64_t supersede_epoch; /* if it has this epoch (then + 1) */
+	const struct journal_event *event;
+	const char *event_upload; /* for an event without insert or update */
+	const struct journal_attr *attr;      /* upsert */
+	const struct journal_attr *attr_drop; /* by store and key */
+};
+
+struct journal_reply {
+	enum err err;
+	const struct journal_upload *upload; /* find, get: NULL if none */
+	const struct store_part *parts;	     /* of upload, by number */
+	size_t nparts;
+	const struct journal_upload *uploads; /* list */
+	const struct journal_attr *attrs;     /* attrs: as uploads in `n` */
+	size_t n;
+	bool more; /* list: go on after the last one */
+};
+
+typedef void journal_done_fn(void *arg, const struct journal_reply *r);
+
+/* Copies what it needs from tx before it returns. fn may be NULL. */
+void journal_commit(struct journal *j, const struct journal_tx *tx,
+		    journal_done_fn *fn, void *arg);
+
+/* The live row of (store, key), with its parts. */
+void journal_find(struct journal *j, const char *store, const char *key,
+		  journal_done_fn *fn, void *arg);
+/* The newest ended row (published, aborted, lost) of (store, key). */
+void journal_find_ended(struct journal *j, const char *store, const char *key,
+			journal_done_fn *fn, void *arg);
+void journal_get(struct journal *j, const char *id, journal_done_fn *fn,
+		 void *arg);
+
+/* Rows by state, ordered by id; for recovery, sweeper, listings, sluicectl. */
+struct journal_query {
+	unsigned states;       /* bit 1 << state */
+	const char *store;     /* NULL: any */
+	const char *key_prefix; /* NULL: any; keys below it */
+	const char *user;      /* NULL: any */
+	const char *after_id;  /* NULL: from the start */
+	bool source_pending;   /* only rows with UPLOAD_SOURCE_PENDING */
+	bool hidden;           /* only rows with a hidden_etag */
+	bool create_unknown;   /* only rows with UPLOAD_CREATE_UNKNOWN */
+	size_t max;	       /* at most 1000 */
+};
+void journal_list(struct journal *j, const struct journal_query *q,
+		  journal_done_fn *fn, void *arg);
+/* The parts of several uploads are read one by one with journal_get(). */
+
+/* Attributes of keys that start with prefix (at most 10,000). */
+void journal_attrs(struct journal *j, const char *store, const char *prefix,
+		   journal_done_fn *fn, void *arg);
+
+/* No completion with this arg comes any more. */
+void journal_forget(struct journal *j, void *arg);
+
+/* Ended rows older than before_ms, and attributes beyond max, are pruned. */
+void journal_prune(struct journal *j, int64_t before_ms, size_t attrs_max,
+		   journal_done_fn *fn, void *arg);
+/* Only the courier calls this: WAL checkpoint under the shared lock. */
+void journal_checkpoint(struct journal *j, journal_done_fn *fn, void *arg);
+
+#endif
