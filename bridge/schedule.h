@@ -24,7 +24,11 @@
 uint64_t schedule_part_len(const struct store_limits *l, uint64_t declared,
 			   uint64_t off);
 
-/* Number (from 1) and start of the part that holds byte `off`. */
+/*
+ * Number (from 1) and start of the part that holds byte `off`; 0 when no part
+ * reaches as far. A store that wants equal parts has part_base for an unknown
+ * size: it then takes part_base * parts_max bytes.
+ */
 uint32_t schedule_part_at(const struct store_limits *l, uint64_t declared,
 			  uint64_t off, uint64_t *start);
 

@@ -60,7 +60,8 @@ struct store_call {
 	/*
 	 * put_part: where the part lies in the object. copy_part: the same,
 	 * which is also copy.off, for a copied part keeps its place. get: the
-	 * range.
+	 * range; what lies behind the end is no error but makes the result
+	 * shorter, down to 0 bytes.
 	 */
 	uint64_t off;
 	uint64_t len;			/* get; copy_part: copy.len */
@@ -81,7 +82,7 @@ struct store {
 	struct store_caps caps;	    /* as the last store_set_caps() told */
 	unsigned tries;		    /* for calls that are repeated */
 	void *driver;		    /* the driver's own state */
-	struct store_op *calls;	    /* the dispatcher's list of live calls */
+	struct store_queue *queue;  /* the dispatcher's live calls */
 };
 
 struct store_ops {
@@ -113,8 +114,9 @@ struct store_ops {
 };
 
 /*
- * Ends a call. res and all it points to are read before this returns; c may
- * be gone afterwards. res->why may be NULL: err_text() is used then.
+ * Ends a call. res and all it points to are read before this returns; c is
+ * gone afterwards, and so may be the store. res->why may be NULL: err_text()
+ * is used then. In a page of list, entry.key is what follows the listed prefix.
  */
 void store_call_done(struct store_call *c, const struct store_result *res);
 
