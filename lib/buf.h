@@ -34,8 +34,8 @@ void buf_commit(struct buf *b, size_t n);
 
 void buf_add(struct buf *b, const void *data, size_t n);
 void buf_add_u8(struct buf *b, uint8_t v);
-void buf_add_u32(struct buf *b, uint32_t v); /* big endian */
-void buf_add_u64(struct buf *b, uint64_t v); /* big endian */
+void buf_add_u32(struct buf *b, uint32_t v);	   /* big endian */
+void buf_add_u64(struct buf *b, uint64_t v);	   /* big endian */
 void buf_add_string(struct buf *b, const char *s); /* u32 length + bytes */
 void buf_add_text(struct buf *b, const char *s);   /* the bytes alone */
 void buf_printf(struct buf *b, const char *fmt, ...)

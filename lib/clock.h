@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-uint64_t clock_ms(void);      /* monotonic, ms */
-int64_t clock_wall_ms(void);  /* Unix time, ms */
+uint64_t clock_ms(void);     /* monotonic, ms */
+int64_t clock_wall_ms(void); /* Unix time, ms */
 
 /* "2026-01-31T12:00:00.123Z" (RFC 3339) into dst of at least 25 bytes. */
 void clock_rfc3339(int64_t wall_ms, char *dst, size_t size);

@@ -13,8 +13,8 @@
 #define ID_LEN 32 /* characters, without the NUL */
 
 void id_new(char out[ID_LEN + 1]);
-int id_valid(const char *s);				 /* 1 or 0 */
-int id_bytes(const char *id, unsigned char out[16]);	 /* 0 or -1 */
+int id_valid(const char *s);			     /* 1 or 0 */
+int id_bytes(const char *id, unsigned char out[16]); /* 0 or -1 */
 void id_text(const unsigned char in[16], char out[ID_LEN + 1]);
 
 /* Random bytes from the kernel; ends the process if there are none. */

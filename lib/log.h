@@ -17,8 +17,12 @@
 
 #include "lib/err.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO,
-		 LOG_LEVEL_DEBUG };
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG
+};
 
 enum log_type { LOG_END, LOG_STR, LOG_INT, LOG_UINT, LOG_DOUBLE };
 
@@ -33,10 +37,12 @@ struct log_field {
 	} v;
 };
 
+/* clang-format off */
 #define KV_S(k, val) { .key = (k), .type = LOG_STR, .v.s = (val) }
 #define KV_I(k, val) { .key = (k), .type = LOG_INT, .v.i = (int64_t)(val) }
 #define KV_U(k, val) { .key = (k), .type = LOG_UINT, .v.u = (uint64_t)(val) }
 #define KV_F(k, val) { .key = (k), .type = LOG_DOUBLE, .v.d = (val) }
+/* clang-format on */
 #define KV_ERR(e) KV_S("err", err_name(e))
 #define KV_ERRNO(n) KV_S("errno", log_errno(n))
 
@@ -51,6 +57,7 @@ const char *log_errno(int errnum); /* thread-local text */
 void log_write(enum log_level level, const char *part, const char *session,
 	       const char *event, const struct log_field *fields);
 
+/* clang-format off */
 #define LOG_AT(level, part, session, event, ...)                            \
 	do {                                                                \
 		if (log_enabled(level))                                     \
@@ -59,14 +66,15 @@ void log_write(enum log_level level, const char *part, const char *session,
 					  __VA_ARGS__ __VA_OPT__(,)         \
 					  { .type = LOG_END } });           \
 	} while (0)
+/* clang-format on */
 
-#define log_error(part, session, event, ...)                                \
+#define log_error(part, session, event, ...) \
 	LOG_AT(LOG_LEVEL_ERROR, part, session, event, __VA_ARGS__)
-#define log_warn(part, session, event, ...)                                 \
+#define log_warn(part, session, event, ...) \
 	LOG_AT(LOG_LEVEL_WARN, part, session, event, __VA_ARGS__)
-#define log_info(part, session, event, ...)                                 \
+#define log_info(part, session, event, ...) \
 	LOG_AT(LOG_LEVEL_INFO, part, session, event, __VA_ARGS__)
-#define log_debug(part, session, event, ...)                                \
+#define log_debug(part, session, event, ...) \
 	LOG_AT(LOG_LEVEL_DEBUG, part, session, event, __VA_ARGS__)
 
 #endif
