@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/conf.h"
 #include "lib/err.h"
 #include "lib/loop.h"
 #include "lib/work.h"
@@ -34,8 +35,8 @@ struct user {
 	char *store; /* name of a [store.NAME] */
 	unsigned rights;
 	enum user_publish publish;
-	uint64_t quota_bytes; /* 0: none; checked by later versions too */
-	uint64_t quota_files; /* 0: none */
+	uint64_t quota_bytes;  /* 0: none; checked by later versions too */
+	uint64_t quota_files;  /* 0: none */
 	unsigned max_sessions; /* 0: the node's default */
 	unsigned refs;
 };
@@ -46,10 +47,19 @@ void user_unref(struct user *u); /* NULL is fine */
 struct auth;
 
 struct auth_config {
-	const char *users_file; /* users.ini */
+	const char *users_file;	   /* users.ini */
+	const char *const *stores; /* names that `store` may have, NULL-ended */
+	const char *default_store; /* of users without `store`; NULL: needed */
 	struct loop *loop;
 	struct work_pool *pool;
 };
+
+/*
+ * Reads every key of an open users.ini and leaves what is wrong with it as
+ * complaints in conf, unknown keys excepted (conf_finish). loop and pool may
+ * be NULL. For `sluiced -t` and sluicectl.
+ */
+void auth_check(struct conf *users, const struct auth_config *cfg);
 
 /*
  * Reads the users. Complaints are logged one by one, each with file, section,
@@ -83,7 +93,14 @@ struct auth_key {
 void auth_pubkey(struct auth *a, const char *name, const struct auth_key *key,
 		 auth_fn *fn, void *arg);
 
-/* Hashes a password for users.ini (yescrypt). The caller frees *out. */
+/* Whether there is such a user: for a log line, never for a client. */
+bool auth_knows(const struct auth *a, const char *name);
+
+/*
+ * Hashes a password for users.ini (yescrypt). The caller frees *out.
+ * ERR_INVALID: empty, or longer than AUTH_PASSWORD_MAX bytes.
+ */
+#define AUTH_PASSWORD_MAX 511
 enum err auth_hash(const char *password, char **out);
 
 #endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/user.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/account.h"
+#include "auth/address.h"
+#include "auth/password.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+struct auth {
+	struct account *table;
+	char **settings; /* what an unknown user's password is hashed with */
+	size_t nsettings;
+	struct loop *loop;
+	struct work_pool *pool;
+};
+
+struct password_job {
+	struct work work;
+	char *password;
+	char *hash;
+	struct user *user; /* NULL: no match counts */
+	bool match;
+	auth_fn *fn;
+	void *arg;
+};
+
+struct pubkey_reply {
+	struct loop_call call;
+	struct user *user; /* NULL: denied */
+	auth_fn *fn;
+	void *arg;
+};
+
+struct user *
+user_ref(struct user *u)
+{
+	u->refs++;
+	return u;
+}
+
+void
+user_unref(struct user *u)
+{
+	if (!u || --u->refs > 0)
+		return;
+	free(u->home);
+	free(u->store);
+	free(u);
+}
+
+static struct account *
+account_find(const struct auth *a, const char *name)
+{
+	struct account *found;
+
+	HASH_FIND_STR(a->table, name, found);
+	return found;
+}
+
+bool
+auth_knows(const struct auth *a, const char *name)
+{
+	return account_find(a, name) != NULL;
+}
+
+/*
+ * Unknown users are hashed with the hash of some known one, the same one for
+ * the same name: so they cost what users cost, whatever methods are in use.
+ */
+static void
+settings_collect(struct auth *a)
+{
+	struct account *acc, *next;
+
+	a->settings = mem_array(HASH_COUNT(a->table) + 1, sizeof(char *));
+	HASH_ITER (hh, a->table, acc, next) {
+		if (acc->hash)
+			a->settings[a->nsettings++] = mem_strdup(acc->hash);
+	}
+	if (a->nsettings == 0)
+		a->settings[a->nsettings++] = password_dummy();
+}
+
+static const char *
+setting_for(const struct auth *a, const char *name)
+{
+	uint64_t h = 14695981039346656037u; /* FNV-1a */
+
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * 1099511628211u;
+	return a->settings[(h >> 16) % a->nsettings];
+}
+
+void
+auth_check(struct conf *users, const struct auth_config *cfg)
+{
+	accounts_free(accounts_read(users, cfg));
+}
+
+enum err
+auth_open(struct auth **out, const struct auth_config *cfg)
+{
+	struct conf *conf = conf_load(cfg->users_file);
+	struct auth *a = mem_alloc(sizeof(*a));
+	size_t i, n;
+
+	a->loop = cfg->loop;
+	a->pool = cfg->pool;
+	a->table = accounts_read(conf, cfg);
+	n = conf_finish(conf);
+	for (i = 0; i < n; i++)
+		log_error("auth", NULL, "users",
+			  KV_S("complaint", conf_complaint(conf, i)));
+	conf_free(conf);
+	settings_collect(a);
+	*out = a;
+	if (n == 0)
+		return ERR_OK;
+	auth_close(a);
+	*out = NULL;
+	return ERR_INVALID;
+}
+
+void
+auth_close(struct auth *a)
+{
+	size_t i;
+
+	if (!a)
+		return;
+	accounts_free(a->table);
+	for (i = 0; i < a->nsettings; i++)
+		mem_wipe_free(a->settings[i]);
+	free(a->settings);
+	free(a);
+}
+
+static void
+password_run(struct work *w)
+{
+	struct password_job *j = (struct password_job *)w;
+
+	j->match = password_verify(j->password, j->hash);
+}
+
+static void
+password_done(struct work *w)
+{
+	struct password_job *j = (struct password_job *)w;
+	struct user *user = NULL;
+
+	mem_wipe_free(j->password);
+	mem_wipe_free(j->hash);
+	if (j->match && j->user)
+		user = j->user;
+	else
+		user_unref(j->user);
+	j->fn(j->arg, user ? ERR_OK : ERR_DENIED, user);
+	free(j);
+}
+
+void
+auth_password(struct auth *a, const char *name, const char *password,
+	      auth_fn *fn, void *arg)
+{
+	struct account *acc = account_find(a, name);
+	struct password_job *j = mem_alloc(sizeof(*j));
+	bool usable = acc && acc->hash && strlen(password) <= AUTH_PASSWORD_MAX;
+
+	j->work.run = password_run;
+	j->work.done = password_done;
+	j->password = mem_strndup(password, AUTH_PASSWORD_MAX);
+	j->hash =
+		mem_strdup(acc && acc->hash ? acc->hash : setting_for(a, name));
+	j->user = usable ? user_ref(acc->user) : NULL;
+	j->fn = fn;
+	j->arg = arg;
+	work_submit(a->pool, &j->work);
+}
+
+static bool
+key_listed(const struct account *acc, const struct auth_key *key)
+{
+	const struct authkey *k;
+
+	for (k = acc->keys; k; k = k->next) {
+		if (k->len == key->len &&
+		    memcmp(k->blob, key->blob, k->len) == 0 &&
+		    (!k->from ||
+		     (key->addr && address_list_match(k->from, key->addr))))
+			return true;
+	}
+	return false;
+}
+
+static void
+pubkey_done(void *arg)
+{
+	struct pubkey_reply *r = arg;
+
+	r->fn(r->arg, r->user ? ERR_OK : ERR_DENIED, r->user);
+	free(r);
+}
+
+void
+auth_pubkey(struct auth *a, const char *name, const struct auth_key *key,
+	    auth_fn *fn, void *arg)
+{
+	struct account *acc = account_find(a, name);
+	struct pubkey_reply *r = mem_alloc(sizeof(*r));
+
+	r->call.fn = pubkey_done;
+	r->call.arg = r;
+	r->fn = fn;
+	r->arg = arg;
+	if (acc && key_listed(acc, key))
+		r->user = user_ref(acc->user);
+	loop_post(a->loop, &r->call);
+}
