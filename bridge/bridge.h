@@ -23,7 +23,10 @@ struct keylock_table;
 struct peer;
 struct uploads; /* bridge/upload.h: all that this worker drives */
 
-/* [bridge] of sluice.ini, checked. Times in ms, sizes in bytes. */
+/*
+ * [bridge] of sluice.ini, run_dir of [daemon] and the names of the [store.NAME]
+ * sections, checked. Times in ms, sizes in bytes.
+ */
 struct bridge_config {
 	char *state_dir;      /* journal.db, journal.lock */
 	char *spool_dir;
@@ -40,10 +43,19 @@ struct bridge_config {
 	unsigned publishing_wait_ms; /* 10000 */
 	unsigned pin_ms;	     /* 60000 */
 	unsigned verify_after_ms;    /* cross-check when older: 60000 */
-	char **temp_patterns; /* NULL-ended; see bridge/names.h */
+	unsigned pool_threads; /* per worker: 4 */
+	char **temp_patterns;  /* NULL-ended; see bridge/names.h */
+	char **stores;	       /* names, NULL-ended; at least one */
+	char *default_store;   /* of users without one; NULL: none */
 };
 
-/* Reads [bridge]; complaints go into conf. The caller frees *out. */
+#define BRIDGE_STORES_MAX 32
+
+/*
+ * Complaints go into conf; *out is then incomplete but may be freed. The
+ * sections of the stores themselves are checked by store_open() or
+ * store_check(). The caller frees *out.
+ */
 void bridge_config_read(struct conf *conf, struct bridge_config *out);
 void bridge_config_free(struct bridge_config *c);
 
@@ -73,6 +85,7 @@ enum err bridge_open(struct bridge **out, struct conf *conf,
 		     const char *users_file);
 void bridge_close(struct bridge *b);
 
+/* NULL: no store has this name. */
 struct store *bridge_store(const struct bridge *b, const char *name);
 
 #endif
