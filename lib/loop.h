@@ -33,6 +33,9 @@ void loop_stop(struct loop *l); /* from the loop's thread */
 /* From any thread, the loop's own included; fn never runs inside post. */
 void loop_post(struct loop *l, struct loop_call *call);
 
+/* Runs the calls posted so far, and nothing else: for orderly ends. */
+void loop_flush(struct loop *l);
+
 /*
  * Runs what is ready, waiting at most timeout_ms for it (0: not at all).
  * For tests and for tools that drive the loop by hand.
