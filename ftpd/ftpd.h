@@ -49,14 +49,15 @@ void ftpd_config_read(struct conf *conf, struct ftpd_config *out);
 void ftpd_config_free(struct ftpd_config *cfg);
 
 /*
- * With make_certificate, creates the two files where both are missing. For
+ * With make_certificate, makes a certificate where the file is missing. For
  * the master, before it forks and while it may still write there. ERR_IO.
  */
 enum err ftpd_certificate(const struct ftpd_config *cfg);
 
 /*
- * A self-signed certificate (ECDSA P-256, ten years) for common_name, and its
- * key in a file of mode 0600. Neither file may exist. ERR_EXISTS, ERR_IO.
+ * A self-signed certificate (ECDSA P-256, ten years) for common_name, a host
+ * name or address, and its key in a file of mode 0600; a key that is there
+ * already is used. ERR_EXISTS (the certificate), ERR_IO; the log says why.
  */
 enum err ftpd_make_certificate(const char *cert_path, const char *key_path,
 			       const char *common_name);

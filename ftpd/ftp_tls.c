@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ftpd/ftp_tls.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+
+#define SESSIONS_MAX 2048		 /* kept for clients without tickets */
+#define SESSION_SECONDS (7L * 24 * 3600) /* the most that TLS 1.3 allows */
+#define DATA_READ_SIZE (128 * 1024)	 /* bytes asked of the socket at once */
+
+struct ftp_tls {
+	SSL_CTX *ctx;
+	int id_index; /* of the control connection's id in an SSL */
+};
+
+const char *
+ftp_tls_error(void)
+{
+	static _Thread_local char text[256];
+	unsigned long e = ERR_get_error();
+
+	ERR_error_string_n(e, text, sizeof(text));
+	ERR_clear_error();
+	return e ? text : "no detail";
+}
+
+static int
+ticket_made(SSL *ssl, void *arg)
+{
+	struct ftp_tls *t = arg;
+	const unsigned char *id = SSL_get_ex_data(ssl, t->id_index);
+
+	if (id)
+		ftp_tls_bind(ssl, id);
+	return 1;
+}
+
+static SSL_TICKET_RETURN
+ticket_read(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+	    size_t len, SSL_TICKET_STATUS status, void *arg)
+{
+	(void)ssl, (void)session, (void)name, (void)len, (void)arg;
+	switch (status) {
+	case SSL_TICKET_SUCCESS:
+		return SSL_TICKET_RETURN_USE;
+	case SSL_TICKET_SUCCESS_RENEW:
+		return SSL_TICKET_RETURN_USE_RENEW;
+	case SSL_TICKET_EMPTY:
+	case SSL_TICKET_NO_DECRYPT:
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	default:
+		return SSL_TICKET_RETURN_ABORT;
+	}
+}
+
+static void
+set_options(struct ftp_tls *t, const struct ftpd_config *cfg)
+{
+	static const unsigned char context[] = "sluice-ftp";
+	SSL_CTX *ctx = t->ctx;
+
+	SSL_CTX_set_min_proto_version(ctx, cfg->tls_min);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION |
+					 SSL_OP_NO_COMPRESSION |
+					 SSL_OP_CIPHER_SERVER_PREFERENCE |
+					 SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
+				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+				      SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_session_id_context(ctx, context, sizeof(context) - 1);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER);
+	SSL_CTX_sess_set_cache_size(ctx, SESSIONS_MAX);
+	SSL_CTX_set_timeout(ctx, SESSION_SECONDS);
+	SSL_CTX_set_session_ticket_cb(ctx, ticket_made, ticket_read, t);
+}
+
+static enum err
+load(SSL_CTX *ctx, const struct ftpd_config *cfg)
+{
+	const char *file = cfg->certificate;
+
+	if (SSL_CTX_use_certificate_chain_file(ctx, file) != 1)
+		goto bad;
+	file = cfg->private_key;
+	if (SSL_CTX_use_PrivateKey_file(ctx, file, SSL_FILETYPE_PEM) != 1)
+		goto bad;
+	if (SSL_CTX_check_private_key(ctx) != 1)
+		goto bad;
+	return ERR_OK;
+bad:
+	log_error("ftpd", NULL, "certificate", KV_S("file", file),
+		  KV_S("why", ftp_tls_error()));
+	return ERR_INVALID;
+}
+
+enum err
+ftp_tls_open(struct ftp_tls **out, const struct ftpd_config *cfg)
+{
+	struct ftp_tls *t = mem_alloc(sizeof(*t));
+	enum err err;
+
+	t->id_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	t->ctx = SSL_CTX_new(TLS_server_method());
+	if (!t->ctx || t->id_index < 0) {
+		log_error("ftpd", NULL, "tls", KV_S("why", ftp_tls_error()));
+		ftp_tls_close(t);
+		return ERR_IO;
+	}
+	set_options(t, cfg);
+	err = load(t->ctx, cfg);
+	if (err) {
+		ftp_tls_close(t);
+		return err;
+	}
+	*out = t;
+	return ERR_OK;
+}
+
+void
+ftp_tls_close(struct ftp_tls *t)
+{
+	if (!t)
+		return;
+	SSL_CTX_free(t->ctx);
+	mem_wipe(t, sizeof(*t));
+	free(t);
+}
+
+SSL *
+ftp_tls_new(struct ftp_tls *t, const unsigned char *id)
+{
+	SSL *ssl = SSL_new(t->ctx);
+
+	if (!ssl || !SSL_set_ex_data(ssl, t->id_index, (void *)id)) {
+		SSL_free(ssl);
+		ERR_clear_error();
+		return NULL;
+	}
+	SSL_set_accept_state(ssl);
+	return ssl;
+}
+
+SSL *
+ftp_tls_new_data(struct ftp_tls *t, const unsigned char *id)
+{
+	SSL *ssl = ftp_tls_new(t, id);
+
+	if (!ssl)
+		return NULL;
+	SSL_set_num_tickets(ssl, 0);
+	SSL_set_read_ahead(ssl, 1);
+	SSL_set_default_read_buffer_len(ssl, DATA_READ_SIZE);
+	return ssl;
+}
+
+/* Also reaches the cache, which holds the same session object. */
+void
+ftp_tls_bind(SSL *ssl, const unsigned char *id)
+{
+	SSL_SESSION *session = SSL_get_session(ssl);
+
+	if (session)
+		SSL_SESSION_set1_ticket_appdata(session, id, FTP_TLS_ID);
+}
+
+bool
+ftp_tls_resumed(SSL *ssl, const unsigned char *id)
+{
+	SSL_SESSION *session = SSL_get_session(ssl);
+	void *data = NULL;
+	size_t len = 0;
+
+	if (!SSL_session_reused(ssl) || !session)
+		return false;
+	if (SSL_SESSION_get0_ticket_appdata(session, &data, &len) != 1)
+		return false;
+	return len == FTP_TLS_ID && memcmp(data, id, len) == 0;
+}

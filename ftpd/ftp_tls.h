@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TLS for control and data connections: one context per worker, since data
+ * connections resume the session of their control connection. Every session
+ * and ticket carries the id of the control connection for which it was made.
+ */
+#ifndef FTPD_FTP_TLS_H
+#define FTPD_FTP_TLS_H
+
+#include <stdbool.h>
+
+#include "ftpd/ftpd.h"
+
+#define FTP_TLS_ID 16 /* bytes, random, one control connection */
+
+struct ftp_tls;
+struct ssl_st;
+
+/* ERR_INVALID: the log says what is wrong with certificate or key. */
+enum err ftp_tls_open(struct ftp_tls **out, const struct ftpd_config *cfg);
+void ftp_tls_close(struct ftp_tls *t); /* NULL is fine */
+
+/*
+ * A server's side that has not begun its handshake; the caller frees it with
+ * SSL_free(). id is borrowed for as long as the SSL lives.
+ */
+struct ssl_st *ftp_tls_new(struct ftp_tls *t, const unsigned char *id);
+
+/*
+ * The same for a data connection. It issues no ticket: a client that sends
+ * and closes without ever reading would answer the ticket with a reset, and
+ * the reset takes the end of the file with it.
+ */
+struct ssl_st *ftp_tls_new_data(struct ftp_tls *t, const unsigned char *id);
+
+/* After the control connection's handshake. */
+void ftp_tls_bind(struct ssl_st *ssl, const unsigned char *id);
+
+/* True when this handshake resumed a session of the same control connection. */
+bool ftp_tls_resumed(struct ssl_st *ssl, const unsigned char *id);
+
+/* The first error that OpenSSL has queued, as text; empties the queue. */
+const char *ftp_tls_error(void);
+
+#endif
