@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bridge/spool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "bridge/spool_private.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+
+static unsigned char test_boot[SEGMENT_BOOT_LEN];
+static bool test_boot_set;
+
+void
+spool_test_boot(const unsigned char boot[SEGMENT_BOOT_LEN])
+{
+	test_boot_set = boot != NULL;
+	if (boot)
+		memcpy(test_boot, boot, SEGMENT_BOOT_LEN);
+}
+
+/* A UUID in text: the digits count, the dashes do not. */
+static enum err
+boot_parse(const char *text, unsigned char out[SEGMENT_BOOT_LEN])
+{
+	char digits[2 * SEGMENT_BOOT_LEN];
+	size_t n = 0;
+
+	for (; *text && *text != '\n'; text++) {
+		if (*text == '-')
+			continue;
+		if (n == sizeof(digits))
+			return ERR_INVALID;
+		digits[n++] = *text;
+	}
+	if (n != sizeof(digits) || hex_decode(digits, n, out) != 0)
+		return ERR_INVALID;
+	return ERR_OK;
+}
+
+static enum err
+boot_read(unsigned char out[SEGMENT_BOOT_LEN])
+{
+	char text[64];
+	ssize_t n;
+	int fd;
+
+	if (test_boot_set) {
+		memcpy(out, test_boot, SEGMENT_BOOT_LEN);
+		return ERR_OK;
+	}
+	fd = open(BOOT_ID_FILE, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return ERR_IO;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return ERR_IO;
+	text[n] = '\0';
+	return boot_parse(text, out);
+}
+
+/*
+ * Where another machine can write, or where the page cache may drop what was
+ * written, "survives SIGKILL" would be a lie. So only file systems known to
+ * keep it are let in. The numbers are those of statfs(2) and of the kernel's
+ * sources; zfs and f2fs are not in linux/magic.h of every release.
+ */
+enum err
+spool_check_fs(long f_type)
+{
+	static const unsigned long local[] = {
+		0xef53,	    /* ext2, ext3, ext4 */
+		0x58465342, /* xfs */
+		0x9123683e, /* btrfs */
+		0x01021994, /* tmpfs */
+		0x794c7630, /* overlayfs, in containers */
+		0x2fc12fc1, /* zfs */
+		0xf2f52010, /* f2fs */
+	};
+
+	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+		if ((unsigned long)f_type == local[i])
+			return ERR_OK;
+	return ERR_UNSUPPORTED;
+}
+
+static enum err
+dir_check(const char *dir, int fd)
+{
+	struct statfs fs;
+	struct stat st;
+	enum err err;
+
+	if (fstat(fd, &st) != 0 || fstatfs(fd, &fs) != 0) {
+		log_error("spool", NULL, "stat", KV_S("dir", dir),
+			  KV_ERRNO(errno));
+		return ERR_IO;
+	}
+	if (st.st_uid != geteuid() || (st.st_mode & 0777) != 0700) {
+		log_error("spool", NULL, "folder_not_ours", KV_S("dir", dir),
+			  KV_U("uid", st.st_uid),
+			  KV_U("expected_uid", geteuid()),
+			  KV_S("do", "chown it to the service's user and "
+				     "chmod it to 0700"));
+		return ERR_DENIED;
+	}
+	err = spool_check_fs((long)fs.f_type);
+	if (err != ERR_OK)
+		log_error("spool", NULL, "file_system", KV_S("dir", dir),
+			  KV_U("f_type", (unsigned long)fs.f_type),
+			  KV_S("do", "put the spool on a local ext4, xfs, "
+				     "btrfs, zfs, f2fs or tmpfs"));
+	return err;
+}
+
+static enum err
+dir_open(const char *dir, int *out)
+{
+	enum err err;
+	int fd;
+
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+		log_error("spool", NULL, "mkdir", KV_S("dir", dir),
+			  KV_ERRNO(errno));
+		return ERR_IO;
+	}
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		log_error("spool", NULL, "open", KV_S("dir", dir),
+			  KV_ERRNO(errno));
+		return errno == EACCES ? ERR_DENIED : ERR_IO;
+	}
+	err = dir_check(dir, fd);
+	if (err != ERR_OK) {
+		close(fd);
+		return err;
+	}
+	*out = fd;
+	return ERR_OK;
+}
+
+enum err
+spool_open(struct spool **out, const struct spool_config *cfg)
+{
+	unsigned char boot[SEGMENT_BOOT_LEN];
+	struct spool *s;
+	enum err err;
+	int fd;
+
+	if (boot_read(boot) != ERR_OK) {
+		log_error("spool", NULL, "boot_id", KV_S("file", BOOT_ID_FILE),
+			  KV_S("do", "make /proc/sys visible to the service"));
+		return ERR_IO;
+	}
+	err = dir_open(cfg->dir, &fd);
+	if (err != ERR_OK)
+		return err;
+	s = mem_alloc(sizeof(*s));
+	s->dir = mem_strdup(cfg->dir);
+	s->dirfd = fd;
+	s->free_max = cfg->free_max;
+	s->loop = cfg->loop;
+	s->pool = cfg->pool;
+	memcpy(s->boot, boot, sizeof(s->boot));
+	s->refs = 1;
+	spool_free_adopt(s);
+	*out = s;
+	return ERR_OK;
+}
+
+void
+spool_close(struct spool *s)
+{
+	if (!s)
+		return;
+	spool_free_drop(s);
+	s->closed = true;
+	spool_unref(s);
+}
+
+void
+spool_ref(struct spool *s)
+{
+	s->refs++;
+}
+
+void
+spool_unref(struct spool *s)
+{
+	if (--s->refs > 0)
+		return;
+	close(s->dirfd);
+	free(s->dir);
+	free(s);
+}
+
+uint64_t
+spool_free_bytes(const struct spool *s)
+{
+	return s->free_bytes + s->slack;
+}
+
+bool
+spool_has_open(const struct spool *s, const char *name)
+{
+	const struct spool_opening *o;
+	const struct segment *g;
+	struct segment_id id;
+
+	for (g = s->segments; g; g = g->next)
+		if (strcmp(g->name, name) == 0)
+			return true;
+	if (spool_name_parse(name, &id) != ERR_OK)
+		return false;
+	for (o = s->opening; o; o = o->next)
+		if (o->id->no == id.no && strcmp(o->id->upload, id.upload) == 0)
+			return true;
+	return false;
+}
