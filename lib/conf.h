@@ -5,7 +5,11 @@
  * a misspelt key is an error. All complaints are collected, each naming file,
  * section, key, what was found and what was expected; the caller prints them.
  *
- * Sizes: bytes, with K, M, G, T (powers of 1024). Times: ms, s, m, h, d.
+ * Sections and keys match in any case; conf_section() gives a section's name
+ * as it is written, and two that differ in nothing but case are a complaint.
+ * A value that holds ; or # stands in quotes.
+ *
+ * Sizes: bytes, with K, M, G, T (powers of 1024). Times: with ms, s, m, h, d.
  * A value "env:NAME" is taken from the environment, "file:/path" is the first
  * line of that file: so secrets need not stand in the configuration.
  */
@@ -24,11 +28,13 @@ void conf_free(struct conf *c);
 
 size_t conf_sections(const struct conf *c);
 const char *conf_section(const struct conf *c, size_t i); /* file's order */
+
+/* Whether the file has the key or, with key NULL, the section. */
 bool conf_has(const struct conf *c, const char *section, const char *key);
 
 /*
  * The value, or def when the key is absent. def NULL makes conf_str() return
- * NULL; conf_need() complains instead. Strings live as long as c.
+ * NULL; conf_need() complains instead and returns "". Strings live as long as c.
  */
 const char *conf_str(struct conf *c, const char *section, const char *key,
 		     const char *def);

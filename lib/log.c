@@ -103,35 +103,41 @@ putf(struct line *l, const char *fmt, ...)
 }
 
 /*
- * The length of the UTF-8 sequence at s (RFC 3629), or 0: malformed, or a
- * control character (C0, DEL, C1), which a terminal might obey.
+ * The code point at s and its length in *n (RFC 3629); malformed bytes are
+ * given one by one as code point 0.
  */
-static size_t
-utf8_printable(const unsigned char *s)
+static uint32_t
+decode(const unsigned char *s, size_t *n)
 {
-	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	uint32_t code = s[0] & (len == 1 ? 0x7f : 0xff >> (len + 1));
 
-	if (n == 1)
-		return s[0] >= 0x20 && s[0] != 0x7f;
-	if (s[0] < 0xc2 || s[0] > 0xf4)
+	*n = 1;
+	if (len > 1 && (s[0] < 0xc2 || s[0] > 0xf4))
 		return 0;
-	for (size_t i = 1; i < n; i++)
+	for (size_t i = 1; i < len; i++) {
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-	if ((s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xe0 && s[1] < 0xa0) ||
-	    (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-	    (s[0] == 0xf4 && s[1] > 0x8f))
+		code = code << 6 | (s[i] & 0x3f);
+	}
+	if (code < least[len] || (code >= 0xd800 && code <= 0xdfff) ||
+	    code > 0x10ffff)
 		return 0;
-	return n;
+	*n = len;
+	return code;
 }
 
-/* U+2028, U+2029 and the bidirectional controls reorder or break what is read. */
+/*
+ * Not the control characters, which a terminal might obey, nor what breaks
+ * lines or reorders the text around it (U+2028 to 202E, U+2066 to 2069).
+ */
 static int
-disturbing(const unsigned char *s, size_t n)
+printable(uint32_t code)
 {
-	return n == 3 && s[0] == 0xe2 &&
-	       ((s[1] == 0x80 && s[2] >= 0xa8 && s[2] <= 0xae) ||
-		(s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
+	return code >= 0x20 && (code < 0x7f || code >= 0xa0) &&
+	       (code < 0x2028 || code > 0x202e) &&
+	       (code < 0x2066 || code > 0x2069);
 }
 
 static int
@@ -147,23 +153,23 @@ needs_quotes(const char *s)
 	return 0;
 }
 
-/* Writes one character of s, escaped where it needs it; returns its end. */
+/* Writes the character at p, escaped where it needs it; returns its end. */
 static const unsigned char *
 put_char(struct line *l, const unsigned char *p)
 {
-	size_t n = utf8_printable(p);
+	size_t n;
+	uint32_t code = decode(p, &n);
 
-	if (*p == '"' || *p == '\\') {
+	if (code == '"' || code == '\\')
 		putf(l, "\\%c", *p);
-	} else if (*p == '\n') {
+	else if (code == '\n')
 		put(l, "\\n", 2);
-	} else if (n == 0 || disturbing(p, n)) {
-		putf(l, "\\x%02x", *p);
-	} else {
+	else if (printable(code))
 		put(l, (const char *)p, n);
-		return p + n;
-	}
-	return p + 1;
+	else
+		for (size_t i = 0; i < n; i++)
+			putf(l, "\\x%02x", p[i]);
+	return p + n;
 }
 
 static void
