@@ -263,8 +263,8 @@ accounts_read(struct conf *conf, const struct auth_config *cfg)
 	size_t i, n = conf_sections(conf);
 
 	if (n > USERS_MAX) {
-		conf_complain(conf, NULL, NULL, "more than %d users",
-			      USERS_MAX);
+		conf_complain(conf, conf_section(conf, USERS_MAX), NULL,
+			      "more than %d users", USERS_MAX);
 		return NULL;
 	}
 	for (i = 0; i < n; i++)
