@@ -27,7 +27,7 @@ local_open(int dir, const char *path, int flags, mode_t mode)
 	struct open_how how = {
 		.flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY |
 				    O_NONBLOCK),
-		.mode = mode,
+		.mode = flags & O_CREAT ? mode : 0, /* else EINVAL */
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS |
 			   RESOLVE_NO_MAGICLINKS,
 	};
@@ -157,27 +157,48 @@ check_xattr(struct local_job *j)
 	return err;
 }
 
-/* What a crash left in tmp/: old, and locked by nobody. */
+/* A file in tmp/ is left over when it is old and nobody has it locked. */
 static void
-sweep_temp(struct local_tree *t)
+sweep_temp(int dir, const char *name)
 {
-	int fd = local_open(t->temp, ".", DIR_FLAGS, 0);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *d;
+	int fd = id_valid(name) ? local_open(dir, name, O_RDONLY, 0) : -1;
 	struct stat st;
 
-	while (dir && (d = readdir(dir))) {
-		if (!id_valid(d->d_name))
-			continue;
-		fd = local_open(t->temp, d->d_name, O_RDONLY, 0);
-		if (fd >= 0 && fstat(fd, &st) == 0 &&
-		    st.st_mtime + SWEEP_AGE < time(NULL) &&
-		    flock(fd, LOCK_EX | LOCK_NB) == 0)
-			unlinkat(t->temp, d->d_name, 0);
-		local_close(&fd);
-	}
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && st.st_mtime + SWEEP_AGE < time(NULL) &&
+	    flock(fd, LOCK_EX | LOCK_NB) == 0)
+		unlinkat(dir, name, 0);
+	close(fd);
+}
+
+/* So are a completed upload's records: begin makes the data file first. */
+static void
+sweep_records(int dir, const char *name)
+{
+	char data[ID_LEN + 8];
+	struct stat st;
+
+	if (strlen(name) != ID_LEN + 6 || strcmp(name + ID_LEN, ".parts") != 0)
+		return;
+	snprintf(data, sizeof(data), "%.*s.data", ID_LEN, name);
+	if (fstatat(dir, data, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+		unlinkat(dir, name, 0);
+}
+
+static void
+sweep(int folder, void (*fn)(int dir, const char *name))
+{
+	int fd = local_open(folder, ".", DIR_FLAGS, 0);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+
+	while (dir && (d = readdir(dir)))
+		fn(folder, d->d_name);
 	if (dir)
 		closedir(dir);
+	else
+		local_close(&fd);
 }
 
 static enum err
@@ -199,7 +220,8 @@ open_tree(struct local_job *j)
 		err = local_errno(j, "fsync of the store's folder");
 	local_close(&own);
 	if (!err) {
-		sweep_temp(t);
+		sweep(t->temp, sweep_temp);
+		sweep(t->uploads, sweep_records);
 		return ERR_OK;
 	}
 	local_close(&t->root);

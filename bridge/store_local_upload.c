@@ -351,6 +351,17 @@ local_abort(struct local_job *j)
 	return err ? err : sync_uploads(j);
 }
 
+/* Records without data are what a crash right behind complete leaves. */
+static bool
+has_data(struct local_job *j, const char *name)
+{
+	char data[ID_LEN + 8];
+	struct stat st;
+
+	snprintf(data, sizeof(data), "%.*s.data", ID_LEN, name);
+	return fstatat(j->tree->uploads, data, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* Reads one record file's header; adds it when it is of this key. */
 static void
 add_upload(struct local_job *j, const char *name)
@@ -361,7 +372,8 @@ add_upload(struct local_job *j, const char *name)
 	size_t n = strlen(name);
 	int fd;
 
-	if (n != ID_LEN + 6 || strcmp(name + ID_LEN, ".parts") != 0)
+	if (n != ID_LEN + 6 || strcmp(name + ID_LEN, ".parts") != 0 ||
+	    !has_data(j, name))
 		return;
 	fd = local_open(j->tree->uploads, name, O_RDONLY, 0);
 	if (fd < 0)
