@@ -9,8 +9,10 @@
  *
  * Errors: ERR_CONFLICT (no row with that id and epoch: someone else drives it
  * now), ERR_EXISTS (a live row for (store, key) is there already), ERR_NOT_FOUND,
- * ERR_NO_SPACE, ERR_IO, ERR_CORRUPT. After ERR_NO_SPACE and ERR_IO nothing of
- * the transaction happened; the same call may be made again.
+ * ERR_NO_SPACE, ERR_IO, ERR_CORRUPT, ERR_AGAIN (the queue is full, or another
+ * program holds the database), ERR_INVALID (a transaction that makes no sense).
+ * After ERR_NO_SPACE, ERR_IO and ERR_AGAIN nothing of the transaction happened;
+ * the same call may be made again.
  */
 #ifndef BRIDGE_JOURNAL_H
 #define BRIDGE_JOURNAL_H
@@ -138,7 +140,9 @@ struct journal_attr {
 /*
  * One transaction, made of the members that are set; all or nothing. The
  * update must change exactly one row (WHERE id AND epoch AND live or
- * aborting), else ERR_CONFLICT.
+ * aborting), else ERR_CONFLICT; one of JSET_FLAGS and JSET_HIDDEN alone may
+ * change an ended row too. supersede wants a row that is open, parked or
+ * sealed. A second event of (upload, kind) is ERR_EXISTS.
  */
 struct journal_tx {
 	const struct journal_upload *insert; /* a new row */
@@ -174,12 +178,13 @@ typedef void journal_done_fn(void *arg, const struct journal_reply *r);
 void journal_commit(struct journal *j, const struct journal_tx *tx,
 		    journal_done_fn *fn, void *arg);
 
-/* The live row of (store, key), with its parts. */
+/* The live row of (store, key), with its parts; ERR_OK with NULL: none. */
 void journal_find(struct journal *j, const char *store, const char *key,
 		  journal_done_fn *fn, void *arg);
-/* The newest ended row (published, aborted, lost) of (store, key). */
+/* The youngest ended row (published, aborted, lost), without its parts. */
 void journal_find_ended(struct journal *j, const char *store, const char *key,
 			journal_done_fn *fn, void *arg);
+/* The row, with its parts; ERR_OK with NULL: none. */
 void journal_get(struct journal *j, const char *id, journal_done_fn *fn,
 		 void *arg);
 
@@ -206,7 +211,11 @@ void journal_attrs(struct journal *j, const char *store, const char *prefix,
 /* No completion with this arg comes any more. */
 void journal_forget(struct journal *j, void *arg);
 
-/* Ended rows older than before_ms, and attributes beyond max, are pruned. */
+/*
+ * Prunes ended rows older than before_ms (unless a hidden object, a source or
+ * an orphan still waits for its deletion), delivered events as old, and the
+ * oldest attributes beyond max: some hundreds at once; `more`: call again.
+ */
 void journal_prune(struct journal *j, int64_t before_ms, size_t attrs_max,
 		   journal_done_fn *fn, void *arg);
 /* Only the courier calls this: WAL checkpoint under the shared lock. */

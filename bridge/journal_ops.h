@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a journal driver provides: one `const struct journal_ops`, synchronous
+ * functions on one connection to one database. The journal's thread makes all
+ * calls; sluicectl, which has no loop, makes them itself on a connection of
+ * its own that only reads. The dispatcher (journal.c) checks arguments, queues,
+ * groups calls into transactions and brings results to the loop; a driver
+ * carries one call out.
+ *
+ * Results that say what a caller asked in vain are ERR_CONFLICT, ERR_EXISTS,
+ * ERR_INVALID and ERR_NOT_FOUND: the transaction goes on without that call.
+ * Any other error ends the transaction; mend() follows.
+ */
+#ifndef BRIDGE_JOURNAL_OPS_H
+#define BRIDGE_JOURNAL_OPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bridge/journal.h"
+
+#define JOURNAL_KIND_MAX 63	/* bytes in the name of a kind of event */
+#define JOURNAL_LIST_MAX 1000	/* uploads in one list */
+#define JOURNAL_PARTS_MAX 10000 /* parts of one upload */
+#define JOURNAL_ATTRS_MAX 10000 /* attributes in one answer */
+#define JOURNAL_PRUNE_MAX 500	/* rows that one prune deletes, a table */
+
+/* What a read found. A driver adds to it; journal_rows_free() empties it. */
+struct journal_rows {
+	struct journal_upload *uploads;
+	size_t nuploads;
+	struct store_part *parts; /* of uploads[0], by number */
+	size_t nparts;
+	struct journal_attr *attrs;
+	size_t nattrs;
+	bool more; /* there are rows behind the last one */
+};
+
+/* Adds a zeroed element and returns it; valid until the next one is added. */
+struct journal_upload *journal_rows_upload(struct journal_rows *r);
+struct store_part *journal_rows_part(struct journal_rows *r);
+struct journal_attr *journal_rows_attr(struct journal_rows *r);
+size_t journal_rows_bytes(const struct journal_rows *r);
+void journal_rows_free(struct journal_rows *r);
+
+struct journal_place {
+	const char *path;
+	const char *lock_path; /* NULL when read_only */
+	bool read_only;	       /* never creates, changes or checkpoints */
+};
+
+struct journal_ops {
+	const char *kind;
+
+	/* As journal_open(). A read-only open of nothing is ERR_NOT_FOUND. */
+	enum err (*open)(void **db, const struct journal_place *place);
+	void (*close)(void *db);
+
+	/* Between begin and commit, or begin and mend, lies a transaction. */
+	enum err (*begin)(void *db, bool write);
+	enum err (*commit)(void *db); /* ERR_OK: durable */
+	/* Undoes what was begun; nothing of it is ever seen. Reconnects. */
+	void (*mend)(void *db);
+
+	/* tx was checked. All of it, or nothing and an error. */
+	enum err (*apply)(void *db, const struct journal_tx *tx);
+	/* Deletes a bounded number of rows; *more: call again. */
+	enum err (*prune)(void *db, int64_t before_ms, size_t attrs_max,
+			  bool *more);
+
+	/* ERR_OK with no upload in rows when there is none. */
+	enum err (*find)(void *db, const char *store, const char *key,
+			 bool ended, struct journal_rows *rows);
+	enum err (*get)(void *db, const char *id, struct journal_rows *rows);
+	enum err (*list)(void *db, const struct journal_query *q,
+			 struct journal_rows *rows);
+	enum err (*attrs)(void *db, const char *store, const char *prefix,
+			  struct journal_rows *rows);
+
+	/* Outside of a transaction. NULL: there is nothing to do. */
+	enum err (*checkpoint)(void *db);
+};
+
+extern const struct journal_ops journal_sqlite;
+
+#endif

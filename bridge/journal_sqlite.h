@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the SQLite driver only: the connection and its statements, shared by
+ * the journal_sqlite_*.c files. doc/journal.md tells tables and pragmas.
+ */
+#ifndef BRIDGE_JOURNAL_SQLITE_H
+#define BRIDGE_JOURNAL_SQLITE_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bridge/journal_ops.h"
+
+enum journal_stmt {
+	STMT_BEGIN_WRITE,
+	STMT_BEGIN_READ,
+	STMT_COMMIT,
+	STMT_SAVE,
+	STMT_UNDO,
+	STMT_RELEASE,
+	/* writing */
+	STMT_SUPERSEDE,
+	STMT_INSERT,
+	STMT_DRIVEN,
+	STMT_DROP_PARTS,
+	STMT_ADD_PART,
+	STMT_ADD_EVENT,
+	STMT_PUT_ATTR,
+	STMT_DROP_ATTR,
+	STMT_PRUNE_UPLOADS,
+	STMT_PRUNE_EVENTS,
+	STMT_PRUNE_ATTRS,
+	/* reading */
+	STMT_FIND_LIVE,
+	STMT_FIND_ENDED,
+	STMT_GET,
+	STMT_PARTS,
+	STMT_LIST_LIVE_KEYS,
+	STMT_LIST_ENDED_KEYS,
+	STMT_LIST_CHORES,
+	STMT_LIST_ACTIVE,
+	STMT_LIST_FAILED,
+	STMT_LIST_ALL,
+	STMT_ATTRS,
+	STMT_COUNT
+};
+
+/* Updates are prepared for the sets of fields that really occur. */
+#define JOURNAL_UPDATES 32
+struct journal_update_stmt {
+	unsigned set;
+	sqlite3_stmt *stmt;
+};
+
+struct journal_sqlite_db {
+	char *path;
+	char *wal_path;
+	int lock_fd; /* -1 when read-only */
+	bool read_only;
+	bool locked;  /* flock(lock_fd) is ours */
+	bool broken;  /* the connection must be replaced before it is used */
+	int reported; /* the last SQLite code that was logged as an error */
+	sqlite3 *sql;
+	sqlite3_stmt *stmts[STMT_COUNT];
+	struct journal_update_stmt updates[JOURNAL_UPDATES];
+	unsigned next_update;	/* whose place a new set of fields takes */
+	int wal_frames;		/* in the WAL, after the last commit */
+	long long wal_reserved; /* bytes of WAL that exist as a file */
+};
+
+#define JOURNAL_SQLITE_BUSY_MS 5000 /* for a shell that an operator uses */
+
+/* journal_sqlite.c */
+
+/* The lock that all writers and checkpointers of the node take in turn. */
+enum err journal_sqlite_lock(struct journal_sqlite_db *db);
+void journal_sqlite_unlock(struct journal_sqlite_db *db);
+/* Replaces a broken connection; does nothing to a good one. */
+enum err journal_sqlite_connect(struct journal_sqlite_db *db);
+
+/* Logs a failure of SQLite (once while it lasts) and gives its enum err. */
+enum err journal_sqlite_fail(struct journal_sqlite_db *db, int rc,
+			     const char *what);
+/* Steps a statement that gives no row, and resets it. */
+enum err journal_sqlite_run(struct journal_sqlite_db *db, sqlite3_stmt *st,
+			    const char *what);
+enum err journal_sqlite_exec(struct journal_sqlite_db *db, const char *sql);
+/* One integer from a statement's first column. */
+enum err journal_sqlite_number(struct journal_sqlite_db *db, const char *sql,
+			       long long *out);
+
+/* journal_sqlite_schema.c: ERR_UNSUPPORTED, ERR_CORRUPT as journal_open(). */
+enum err journal_sqlite_schema(struct journal_sqlite_db *db);
+
+/* journal_sqlite_wal.c */
+
+/* Extends the WAL file when its frames come near the end of it. */
+void journal_sqlite_reserve(struct journal_sqlite_db *db);
+enum err journal_sqlite_checkpoint(void *db);
+
+/* journal_sqlite_row.c: rows of table uploads, and statements on them. */
+
+/* Compiles all statements; what cannot be compiled is no journal. */
+enum err journal_sqlite_prepare(struct journal_sqlite_db *db);
+void journal_sqlite_finalize(struct journal_sqlite_db *db);
+
+/* The statement that updates the fields in `set`, bound; NULL: *err. */
+sqlite3_stmt *journal_sqlite_update(struct journal_sqlite_db *db,
+				    const struct journal_tx *tx, enum err *err);
+void journal_sqlite_bind_row(sqlite3_stmt *st, const struct journal_upload *u);
+/* Takes the current row; ERR_CORRUPT when a value cannot be ours. */
+enum err journal_sqlite_take_row(sqlite3_stmt *st, struct journal_upload *u);
+/* Copies a text column; ERR_CORRUPT when it is longer than size - 1. */
+enum err journal_sqlite_text(sqlite3_stmt *st, int col, char *dst, size_t size);
+void journal_sqlite_bind_text(sqlite3_stmt *st, int n, const char *text);
+
+/* journal_sqlite_write.c */
+enum err journal_sqlite_apply(void *db, const struct journal_tx *tx);
+enum err journal_sqlite_prune(void *db, int64_t before_ms, size_t attrs_max,
+			      bool *more);
+
+/* journal_sqlite_read.c */
+enum err journal_sqlite_find(void *db, const char *store, const char *key,
+			     bool ended, struct journal_rows *rows);
+enum err journal_sqlite_get(void *db, const char *id,
+			    struct journal_rows *rows);
+enum err journal_sqlite_list(void *db, const struct journal_query *q,
+			     struct journal_rows *rows);
+enum err journal_sqlite_attrs(void *db, const char *store, const char *prefix,
+			      struct journal_rows *rows);
+
+#endif

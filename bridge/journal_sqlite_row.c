@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rows of table uploads as struct journal_upload. One table of columns gives
+ * the lists of names in every statement, what is bound and what is read.
+ */
+#include "bridge/journal_sqlite.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "lib/buf.h"
+#include "lib/log.h"
+
+#define SQL_MAX 4096
+
+enum column_type { COLUMN_TEXT, COLUMN_32, COLUMN_64 };
+
+struct column {
+	const char *name;
+	enum column_type type;
+	size_t off, size; /* in struct journal_upload */
+	unsigned set;	  /* the JSET_* that changes it; 0: none */
+};
+
+#define COLUMN(type, member, set)                                         \
+	{                                                                 \
+#member, type, offsetof(struct journal_upload, member),   \
+			sizeof(((struct journal_upload *)0)->member), set \
+	}
+#define TEXT(member, set) COLUMN(COLUMN_TEXT, member, set)
+#define NUMBER32(member, set) COLUMN(COLUMN_32, member, set)
+#define NUMBER64(member, set) COLUMN(COLUMN_64, member, set)
+
+static const struct column columns[] = {
+	TEXT(id, 0),
+	NUMBER64(epoch, JSET_EPOCH),
+	NUMBER32(rewind, JSET_REWIND),
+	NUMBER32(kind, 0),
+	NUMBER32(state, JSET_STATE),
+	NUMBER32(flags, JSET_FLAGS),
+	TEXT(owner, JSET_OWNER),
+	TEXT(user, 0),
+	TEXT(protocol, JSET_OWNER),
+	TEXT(store, 0),
+	TEXT(key, 0),
+	TEXT(path, JSET_PATHS),
+	TEXT(final_path, JSET_PATHS),
+	TEXT(backend_id, JSET_BACKEND),
+	NUMBER64(declared, JSET_DECLARED),
+	NUMBER64(end, JSET_END),
+	TEXT(hidden_etag, JSET_HIDDEN),
+	TEXT(etag, JSET_ETAG),
+	TEXT(source, 0),
+	TEXT(source_etag, 0),
+	NUMBER64(mtime, JSET_MTIME),
+	NUMBER64(created_at, 0),
+	NUMBER64(creating_at, JSET_CREATING),
+	NUMBER64(verified_at, JSET_VERIFIED),
+	NUMBER64(parked_at, JSET_PARKED),
+	NUMBER64(ended_at, JSET_ENDED),
+};
+#define COLUMNS ((int)(sizeof(columns) / sizeof(columns[0])))
+
+/* Enums and unsigned are read and written as 32 bits. */
+static_assert(sizeof(enum upload_state) == 4 && sizeof(unsigned) == 4,
+	      "rows hold 32-bit numbers");
+
+/* What every listing filters by; its parameters are numbered in read.c. */
+#define FILTER                                               \
+	"(?1 >> state) & 1 AND id > ?2"                      \
+	" AND (?3 IS NULL OR user = ?3) AND flags & ?4 = ?4" \
+	" AND (?5 = 0 OR hidden_etag <> '')"
+#define STORE " AND (?7 IS NULL OR store = ?7) AND key >= ?8 AND key < ?9"
+#define ONE_STORE " AND store = ?7 AND key >= ?8 AND key < ?9"
+#define BY_ID " ORDER BY id LIMIT ?6"
+
+/* '@' stands for the names of all columns. */
+static const char *const texts[STMT_COUNT] = {
+	[STMT_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+	[STMT_BEGIN_READ] = "BEGIN",
+	[STMT_COMMIT] = "COMMIT",
+	[STMT_SAVE] = "SAVEPOINT one",
+	[STMT_UNDO] = "ROLLBACK TO one",
+	[STMT_RELEASE] = "RELEASE one",
+	/* open, parked, sealed -> aborting */
+	[STMT_SUPERSEDE] = "UPDATE uploads SET state = 5, epoch = epoch + 1"
+			   " WHERE id = ?1 AND epoch = ?2"
+			   " AND state IN (0, 1, 3)",
+	[STMT_DRIVEN] = "SELECT 1 FROM uploads"
+			" WHERE id = ?1 AND epoch = ?2 AND state < 6",
+	[STMT_DROP_PARTS] = "DELETE FROM parts WHERE upload = ?1 AND no >= ?2",
+	[STMT_ADD_PART] = "INSERT OR REPLACE INTO parts"
+			  "(upload, no, off, len, etag, sum)"
+			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[STMT_ADD_EVENT] = "INSERT INTO events(id, upload, kind, at, body)"
+			   " VALUES (?1, ?2, ?3, ?4, ?5)",
+	[STMT_PUT_ATTR] = "INSERT OR REPLACE INTO attributes"
+			  "(store, key, etag, mtime, mode)"
+			  " VALUES (?1, ?2, ?3, ?4, ?5)",
+	[STMT_DROP_ATTR] = "DELETE FROM attributes"
+			   " WHERE store = ?1 AND key = ?2",
+	[STMT_PRUNE_UPLOADS] =
+		"DELETE FROM uploads WHERE id IN (SELECT id FROM uploads"
+		" INDEXED BY uploads_ended_at WHERE state >= 6"
+		" AND ended_at < ?1 AND flags & 20 = 0 AND hidden_etag = ''"
+		" ORDER BY ended_at LIMIT ?2)",
+	/* The newest event stays, so that no sequence number comes twice. */
+	[STMT_PRUNE_EVENTS] =
+		"DELETE FROM events WHERE seq IN (SELECT seq FROM"
+		" (SELECT seq, at FROM events ORDER BY seq LIMIT ?2) AS old"
+		" WHERE at < ?1 AND seq < (SELECT max(seq) FROM events)"
+		" AND NOT EXISTS (SELECT 1 FROM deliveries"
+		" WHERE event = old.seq AND state <> 1))",
+	[STMT_PRUNE_ATTRS] =
+		"DELETE FROM attributes WHERE seq IN (SELECT seq FROM"
+		" attributes WHERE seq <= (SELECT seq FROM attributes"
+		" ORDER BY seq DESC LIMIT 1 OFFSET ?1) ORDER BY seq LIMIT ?2)",
+
+	[STMT_FIND_LIVE] = "SELECT @ FROM uploads INDEXED BY uploads_live"
+			   " WHERE state < 5 AND store = ?1 AND key = ?2",
+	[STMT_FIND_ENDED] = "SELECT @ FROM uploads INDEXED BY uploads_ended"
+			    " WHERE state >= 6 AND store = ?1 AND key = ?2"
+			    " ORDER BY id DESC LIMIT 1",
+	[STMT_GET] = "SELECT @ FROM uploads WHERE id = ?1",
+	[STMT_PARTS] = "SELECT no, off, len, etag, sum FROM parts"
+		       " WHERE upload = ?1 ORDER BY no LIMIT ?2",
+	[STMT_LIST_LIVE_KEYS] = "SELECT @ FROM uploads INDEXED BY uploads_live"
+				" WHERE state < 5 AND " FILTER ONE_STORE BY_ID,
+	[STMT_LIST_ENDED_KEYS] =
+		"SELECT @ FROM uploads INDEXED BY uploads_ended"
+		" WHERE state >= 6 AND " FILTER ONE_STORE BY_ID,
+	[STMT_LIST_CHORES] =
+		"SELECT @ FROM uploads INDEXED BY uploads_chores"
+		" WHERE (flags & 20 <> 0 OR hidden_etag <> '') AND " FILTER
+			STORE BY_ID,
+	[STMT_LIST_ACTIVE] = "SELECT @ FROM uploads INDEXED BY uploads_active"
+			     " WHERE state < 6 AND " FILTER STORE BY_ID,
+	[STMT_LIST_FAILED] = "SELECT @ FROM uploads INDEXED BY uploads_failed"
+			     " WHERE state > 6 AND " FILTER STORE BY_ID,
+	[STMT_LIST_ALL] = "SELECT @ FROM uploads WHERE " FILTER STORE BY_ID,
+	[STMT_ATTRS] = "SELECT store, key, etag, mtime, mode FROM attributes"
+		       " WHERE store = ?1 AND key >= ?2 AND key < ?3"
+		       " ORDER BY key LIMIT ?4",
+};
+
+static void
+add_names(struct buf *sql)
+{
+	int i;
+
+	for (i = 0; i < COLUMNS; i++)
+		buf_printf(sql, "%s%s", i == 0 ? "" : ", ", columns[i].name);
+}
+
+static void
+insert_text(struct buf *sql)
+{
+	int i;
+
+	buf_add_text(sql, "INSERT INTO uploads(");
+	add_names(sql);
+	buf_add_text(sql, ") VALUES (");
+	for (i = 1; i <= COLUMNS; i++)
+		buf_printf(sql, "%s?%d", i == 1 ? "" : ", ", i);
+	buf_add_text(sql, ")");
+}
+
+static void
+expand(struct buf *sql, const char *text)
+{
+	const char *at = strchr(text, '@');
+
+	if (at == NULL) {
+		buf_add_text(sql, text);
+		return;
+	}
+	buf_add(sql, text, (size_t)(at - text));
+	add_names(sql);
+	buf_add_text(sql, at + 1);
+}
+
+static enum err
+compile(struct journal_sqlite_db *db, struct buf *sql, sqlite3_stmt **out)
+{
+	const char *text = buf_cstr(sql);
+	int rc;
+
+	assert(!sql->failed);
+	rc = sqlite3_prepare_v3(db->sql, text, -1, SQLITE_PREPARE_PERSISTENT,
+				out, NULL);
+	if (rc == SQLITE_OK)
+		return ERR_OK;
+	/* A table or a column is not what this program made. */
+	if ((rc & 0xff) == SQLITE_ERROR) {
+		log_error("journal", NULL, "damaged", KV_S("file", db->path),
+			  KV_S("text", sqlite3_errmsg(db->sql)));
+		return ERR_CORRUPT;
+	}
+	return journal_sqlite_fail(db, rc, text);
+}
+
+enum err
+journal_sqlite_prepare(struct journal_sqlite_db *db)
+{
+	struct buf sql;
+	enum err err = ERR_OK;
+	int i;
+
+	buf_init(&sql, SQL_MAX);
+	for (i = 0; err == ERR_OK && i < STMT_COUNT; i++) {
+		buf_clear(&sql);
+		if (i == STMT_INSERT)
+			insert_text(&sql);
+		else
+			expand(&sql, texts[i]);
+		err = compile(db, &sql, &db->stmts[i]);
+	}
+	buf_free(&sql);
+	return err;
+}
+
+void
+journal_sqlite_finalize(struct journal_sqlite_db *db)
+{
+	int i;
+
+	for (i = 0; i < STMT_COUNT; i++) {
+		sqlite3_finalize(db->stmts[i]);
+		db->stmts[i] = NULL;
+	}
+	for (i = 0; i < JOURNAL_UPDATES; i++)
+		sqlite3_finalize(db->updates[i].stmt);
+	memset(db->updates, 0, sizeof(db->updates));
+}
+
+/* Values. */
+
+void
+journal_sqlite_bind_text(sqlite3_stmt *st, int n, const char *text)
+{
+	sqlite3_bind_text(st, n, text, -1, SQLITE_STATIC);
+}
+
+/* u outlives the statement's use; numbers keep their 64 bits. */
+static void
+bind_column(sqlite3_stmt *st, int n, const struct column *c,
+	    const struct journal_upload *u)
+{
+	const char *p = (const char *)u + c->off;
+	uint32_t number32;
+	int64_t number64;
+
+	switch (c->type) {
+	case COLUMN_TEXT:
+		journal_sqlite_bind_text(st, n, p);
+		break;
+	case COLUMN_32:
+		memcpy(&number32, p, sizeof(number32));
+		sqlite3_bind_int64(st, n, number32);
+		break;
+	case COLUMN_64:
+		memcpy(&number64, p, sizeof(number64));
+		sqlite3_bind_int64(st, n, number64);
+		break;
+	}
+}
+
+void
+journal_sqlite_bind_row(sqlite3_stmt *st, const struct journal_upload *u)
+{
+	int i;
+
+	for (i = 0; i < COLUMNS; i++)
+		bind_column(st, i + 1, &columns[i], u);
+}
+
+enum err
+journal_sqlite_text(sqlite3_stmt *st, int col, char *dst, size_t size)
+{
+	const unsigned char *text = sqlite3_column_text(st, col);
+	size_t n = (size_t)sqlite3_column_bytes(st, col);
+
+	if (text == NULL || n >= size)
+		return ERR_CORRUPT;
+	memcpy(dst, text, n);
+	dst[n] = '\0';
+	return ERR_OK;
+}
+
+static enum err
+take_column(sqlite3_stmt *st, int col, const struct column *c,
+	    struct journal_upload *u)
+{
+	char *p = (char *)u + c->off;
+	int64_t number64;
+	uint32_t number32;
+
+	if (c->type == COLUMN_TEXT)
+		return journal_sqlite_text(st, col, p, c->size);
+	number64 = sqlite3_column_int64(st, col);
+	if (c->type == COLUMN_64) {
+		memcpy(p, &number64, sizeof(number64));
+		return ERR_OK;
+	}
+	if (number64 < 0 || number64 > UINT32_MAX)
+		return ERR_CORRUPT;
+	number32 = (uint32_t)number64;
+	memcpy(p, &number32, sizeof(number32));
+	return ERR_OK;
+}
+
+enum err
+journal_sqlite_take_row(sqlite3_stmt *st, struct journal_upload *u)
+{
+	enum err err = ERR_OK;
+	int i;
+
+	for (i = 0; err == ERR_OK && i < COLUMNS; i++)
+		err = take_column(st, i, &columns[i], u);
+	if (err == ERR_OK && (unsigned)u->state >= UPLOAD_STATES)
+		err = ERR_CORRUPT;
+	return err;
+}
+
+/* Updates. */
+
+/*
+ * Flags and the hidden ETag stand for work that outlives an upload, so these
+ * alone may change in a row that has ended.
+ */
+static bool
+ended_too(unsigned set)
+{
+	return (set & ~(unsigned)(JSET_FLAGS | JSET_HIDDEN)) == 0;
+}
+
+static void
+update_text(struct buf *sql, unsigned set)
+{
+	const char *comma = "";
+	int i;
+
+	buf_add_text(sql, "UPDATE uploads SET ");
+	for (i = 0; i < COLUMNS; i++) {
+		if ((columns[i].set & set) == 0)
+			continue;
+		buf_printf(sql, "%s%s = ?%d", comma, columns[i].name, i + 3);
+		comma = ", ";
+	}
+	buf_printf(sql, " WHERE id = ?1 AND epoch = ?2%s",
+		   ended_too(set) ? "" : " AND state < 6");
+}
+
+static struct journal_update_stmt *
+prepared_update(struct journal_sqlite_db *db, unsigned set, enum err *err)
+{
+	struct journal_update_stmt *u;
+	struct buf sql;
+	int i;
+
+	for (i = 0; i < JOURNAL_UPDATES; i++)
+		if (db->updates[i].stmt != NULL && db->updates[i].set == set)
+			return &db->updates[i];
+	u = &db->updates[db->next_update++ % JOURNAL_UPDATES];
+	sqlite3_finalize(u->stmt);
+	u->stmt = NULL;
+	u->set = set;
+	buf_init(&sql, SQL_MAX);
+	update_text(&sql, set);
+	*err = compile(db, &sql, &u->stmt);
+	buf_free(&sql);
+	return *err == ERR_OK ? u : NULL;
+}
+
+sqlite3_stmt *
+journal_sqlite_update(struct journal_sqlite_db *db, const struct journal_tx *tx,
+		      enum err *err)
+{
+	struct journal_update_stmt *u = prepared_update(db, tx->set, err);
+	int i;
+
+	if (u == NULL)
+		return NULL;
+	journal_sqlite_bind_text(u->stmt, 1, tx->update->id);
+	sqlite3_bind_int64(u->stmt, 2, (int64_t)tx->update->epoch);
+	for (i = 0; i < COLUMNS; i++) {
+		if ((columns[i].set & tx->set) == 0)
+			continue;
+		if (columns[i].set == JSET_EPOCH)
+			sqlite3_bind_int64(u->stmt, i + 3,
+					   (int64_t)tx->new_epoch);
+		else
+			bind_column(u->stmt, i + 3, &columns[i], tx->update);
+	}
+	return u->stmt;
+}
