@@ -237,8 +237,8 @@ s3_etag(const char *s, char out[STORE_ETAG_MAX + 1])
 	out[0] = '\0';
 	if (n == 0 || n > STORE_ETAG_MAX)
 		return false;
-	for (size_t i = 0; i < n; i++) { /* it comes back in headers */
-		if ((unsigned char)s[i] <= ' ' || s[i] == 0x7f)
+	for (size_t i = 0; i < n; i++) { /* it goes into headers and XML */
+		if ((unsigned char)s[i] <= ' ' || strchr("\"<>&\x7f", s[i]))
 			return false;
 	}
 	memcpy(out, s, n);

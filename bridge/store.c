@@ -215,9 +215,9 @@ store_begin(struct store *s, const char *key, const struct store_meta *meta,
 static struct store_op *
 submit_target(struct store_op *op, struct store_target t)
 {
-	size_t n = t.backend_id ?
-			   strnlen(t.backend_id, STORE_BACKEND_ID_MAX + 1) :
-			   0;
+	size_t n = t.backend_id
+			   ? strnlen(t.backend_id, STORE_BACKEND_ID_MAX + 1)
+			   : 0;
 
 	store_op_call(op)->backend_id = t.backend_id;
 	if (n == 0 || n > STORE_BACKEND_ID_MAX) {
@@ -230,7 +230,8 @@ submit_target(struct store_op *op, struct store_target t)
 static bool
 part_ok(const struct store *s, uint32_t no, uint64_t len)
 {
-	return no >= 1 && no <= s->limits.parts_max && len <= s->limits.part_max;
+	return no >= 1 && no <= s->limits.parts_max &&
+	       len <= s->limits.part_max;
 }
 
 struct store_op *

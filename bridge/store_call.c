@@ -30,7 +30,8 @@ struct store_op {
 	void *arg;
 	struct loop_timer *timer;
 	uint64_t born_ms;
-	struct store_op *prev, *next; /* in the queue's list `live` or `ready` */
+	struct store_op *prev,
+		*next; /* in the queue's list `live` or `ready` */
 };
 
 struct store_queue {

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls on whole objects: put, head, get, delete. */
+#include "bridge/store_s3.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/mem.h"
+
+/* put */
+
+static void
+put_done(struct s3_job *j, enum err err)
+{
+	struct store_result res = { .err = ERR_OK };
+	const struct store_call *c = j->call;
+
+	if (err) {
+		s3_fail_reply(j, err);
+		return;
+	}
+	s3_read_object(j, &res.object);
+	res.object.size = c->body.len;
+	if (c->meta.sluice_id)
+		str_copy(res.object.sluice_id, sizeof(res.object.sluice_id),
+			 c->meta.sluice_id);
+	if (c->meta.mtime)
+		res.object.mtime = c->meta.mtime;
+	res.why = s3_digest_fault(j, res.object.etag);
+	if (res.why) {
+		res.err = ERR_CORRUPT;
+		res.ambiguous = true; /* something is there */
+	} else if (!res.object.etag[0]) {
+		res.err = ERR_AGAIN;
+		res.ambiguous = true;
+		res.why = "the store's answer is not clear";
+	}
+	s3_done(j, &res);
+}
+
+void
+s3_put(struct store *s, struct store_call *c)
+{
+	struct s3_job *j = s3_job_new(s, c);
+
+	s3_request(j, "PUT", c->key);
+	s3_object_headers(j, &c->meta);
+	s3_body_object(j, &c->body);
+	s3_send(j, put_done);
+}
+
+/* head */
+
+static void
+head_done(struct s3_job *j, enum err err)
+{
+	struct store_result res = { .err = err };
+
+	if (err) {
+		s3_fail_reply(j, err);
+		return;
+	}
+	s3_read_object(j, &res.object);
+	s3_done(j, &res);
+}
+
+void
+s3_head(struct store *s, struct store_call *c)
+{
+	struct s3_job *j = s3_job_new(s, c);
+
+	s3_request(j, "HEAD", c->key);
+	s3_send(j, head_done);
+}
+
+/* get */
+
+/*
+ * A part of the object must be the part that was asked for, as far as the
+ * object reaches; a server may send a whole small object instead.
+ */
+static const char *
+range_fault(const struct s3_job *j)
+{
+	const struct store_call *c = j->call;
+	const char *range = http_reply_header(j->reply, "content-range");
+	unsigned long long first, last, total, end = c->off + c->len;
+
+	if (j->reply->status == 200)
+		return c->off == 0 ? NULL : "the store ignores ranges";
+	if (j->reply->status != 206 || !range ||
+	    sscanf(range, "bytes %llu-%llu/%llu", &first, &last, &total) != 3)
+		return "the store's answer is not clear";
+	if (end > total)
+		end = total;
+	if (first != c->off || last + 1 != end ||
+	    j->reply->len != last + 1 - first)
+		return "the store sent another range";
+	return NULL;
+}
+
+static void
+get_done(struct s3_job *j, enum err err)
+{
+	struct store_result res = { .err = ERR_OK };
+	const struct store_call *c = j->call;
+
+	if (j->reply->end == HTTP_DONE && j->reply->status == 416) {
+		s3_done(j, &res); /* behind the end: no bytes */
+		return;
+	}
+	if (err) {
+		s3_fail_reply(j, err);
+		return;
+	}
+	res.why = range_fault(j);
+	if (res.why) {
+		res.err = ERR_IO;
+		s3_done(j, &res);
+		return;
+	}
+	s3_read_object(j, &res.object);
+	if (c->etag && strcmp(c->etag, res.object.etag) != 0) {
+		s3_fail(j, ERR_CONFLICT, "the object has changed");
+		return;
+	}
+	res.data = j->reply->body;
+	res.len = j->reply->len < c->len ? j->reply->len : (size_t)c->len;
+	s3_done(j, &res);
+}
+
+void
+s3_get(struct store *s, struct store_call *c)
+{
+	struct s3_job *j = s3_job_new(s, c);
+
+	s3_request(j, "GET", c->key);
+	s3_header(j, "range", "bytes=%llu-%llu", (unsigned long long)c->off,
+		  (unsigned long long)(c->off + c->len - 1));
+	if (c->etag)
+		s3_header(j, "if-match", "\"%s\"", c->etag);
+	if (j->reply_max < c->len)
+		j->reply_max = c->len;
+	s3_send(j, get_done);
+}
+
+/* delete */
+
+static void
+delete_done(struct s3_job *j, enum err err)
+{
+	struct store_result res = { .err = ERR_OK };
+
+	if (err && err != ERR_NOT_FOUND) {
+		s3_fail_reply(j, err);
+		return;
+	}
+	s3_done(j, &res);
+}
+
+void
+s3_delete(struct store *s, struct store_call *c)
+{
+	struct s3_job *j = s3_job_new(s, c);
+
+	s3_request(j, "DELETE", c->key);
+	s3_send(j, delete_done);
+}
