@@ -63,10 +63,11 @@ enum ftp_verb {
 };
 
 enum {
-	COMMAND_EARLY = 1,  /* allowed before the log-in */
-	COMMAND_NOW = 2,    /* carried out while a transfer is under way */
-	COMMAND_ARG = 4,    /* must have an argument */
-	COMMAND_REFUSED = 8 /* known, and not offered here */
+	COMMAND_EARLY = 1,   /* allowed before the log-in */
+	COMMAND_NOW = 2,     /* carried out while a transfer is under way */
+	COMMAND_ARG = 4,     /* must have an argument */
+	COMMAND_REFUSED = 8, /* known, and not offered here */
+	COMMAND_DATA = 16    /* uses up what REST and ALLO said */
 };
 
 struct command_row {

@@ -153,6 +153,7 @@ ftp_tls_new_data(struct ftp_tls *t, const unsigned char *id)
 	if (!ssl)
 		return NULL;
 	SSL_set_num_tickets(ssl, 0);
+	SSL_clear_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
 	SSL_set_read_ahead(ssl, 1);
 	SSL_set_default_read_buffer_len(ssl, DATA_READ_SIZE);
 	return ssl;

@@ -23,8 +23,8 @@ enum ftpd_tls { FTPD_TLS_REQUIRED, FTPD_TLS_OPTIONAL, FTPD_TLS_OFF };
 /* [ftp] of the configuration, checked. Times in ms. */
 struct ftpd_config {
 	enum ftpd_tls tls;
-	char *certificate; /* PEM, the chain; NULL only without TLS */
-	char *private_key; /* PEM */
+	char *certificate;     /* PEM, the chain; NULL only without TLS */
+	char *private_key;     /* PEM */
 	bool make_certificate; /* where the two files are missing */
 	int tls_min;	       /* TLS1_2_VERSION or TLS1_3_VERSION */
 	bool data_tls_required;

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control connection: one FTP session from accept to its end. It reads
+ * command lines, carries them out one after the other, and replies. Commands
+ * that come while one is under way wait in a bounded queue, so that replies
+ * keep the order of the commands; ABOR and a bare STAT alone go past it.
+ *
+ * It is freed by its own timer, never inside a call: a handler may end it and
+ * go on using it until it returns.
+ */
+#ifndef FTPD_CONTROL_H
+#define FTPD_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "auth/user.h"
+#include "bridge/names.h"
+#include "bridge/session.h"
+#include "bridge/vfs.h"
+#include "ftpd/command.h"
+#include "ftpd/ftp_tls.h"
+#include "ftpd/ftpd.h"
+#include "ftpd/line.h"
+#include "lib/buf.h"
+#include "lib/loop.h"
+
+#define CONTROL_PENDING_MAX 32		 /* command lines that wait */
+#define CONTROL_INPUT_MAX 8192		 /* bytes read and not yet cut */
+#define CONTROL_OUTPUT_MAX (64 * 1024)	 /* bytes: above, no command starts */
+#define CONTROL_BAD_MAX 8		 /* lines that are no commands */
+#define CONTROL_DATA_BUFFER (256 * 1024) /* bytes, one buffer per worker */
+
+struct bufferevent;
+struct data;
+struct status;
+struct transfer;
+
+struct ftpd {
+	const struct ftpd_config *config;
+	struct bridge *bridge;
+	struct loop *loop;
+	struct ftp_tls *tls; /* NULL: off */
+	struct control *controls;
+	unsigned count;
+	bool draining;
+	unsigned char *buffer; /* for what is consumed at once */
+};
+
+struct pending {
+	struct pending *next;
+	size_t len;
+	char line[];
+};
+
+struct control {
+	struct ftpd *ftpd;
+	struct control *prev, *next;
+	struct session *session;
+	struct bufferevent *bev;
+	struct ssl_st *ssl; /* bev's; NULL: not encrypted */
+	int fd;		    /* bev's */
+	struct sockaddr_storage local, peer;
+	unsigned char tls_id[FTP_TLS_ID];
+	struct loop_timer *timer; /* log-in grace, idle time, last words */
+	struct loop_timer *reaper;
+
+	bool implicit;	/* greet after the handshake */
+	bool upgrading; /* 234 is on its way, then the handshake */
+	bool shaking;	/* the handshake is under way */
+	bool running;	/* inside control_run() */
+	bool busy;	/* a command is under way */
+	bool closing;	/* the last reply is on its way */
+	bool gone;	/* the client has gone; a transfer may go on */
+	bool dead;	/* the reaper has been told */
+	bool quit;	/* QUIT waits in the queue */
+
+	struct line_reader reader;
+	struct pending *first, *last;
+	unsigned npending;
+	unsigned bad;
+
+	/* What the commands leave behind. */
+	char user[USER_NAME_MAX + 1]; /* of USER */
+	bool logged_in;
+	unsigned failures; /* log-ins */
+	char cwd[JOURNAL_PATH_MAX + 1];
+	char path[JOURNAL_PATH_MAX + 1];   /* of the command under way */
+	char rename[JOURNAL_PATH_MAX + 1]; /* of RNFR; "": none */
+	bool ascii;
+	bool protect; /* PROT P */
+	bool pbsz;
+	bool epsv_all;
+	bool has_allo;
+	uint64_t allo, rest;
+	unsigned facts;	   /* FACT_*, by OPTS MLST */
+	struct data *data; /* after PASV or PORT, until a transfer takes it */
+	struct transfer *transfer;
+	struct status *status; /* STAT with a path, under way */
+};
+
+/* Takes ownership of fd. */
+void control_open(struct ftpd *f, int fd, const struct sockaddr *peer,
+		  bool implicit);
+
+/* Frees it now: only from the reaper and from ftpd_close(). */
+void control_free(struct control *c);
+
+/* One reply line; nothing once the client has gone. */
+void control_reply(struct control *c, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The reply for an error, with its text. ERR_OK: 250 and ok_text. */
+void control_result(struct control *c, enum err err, const char *why,
+		    const char *ok_text);
+
+/* Lines that are complete already, as of a reply of several lines. */
+void control_send(struct control *c, struct buf *b);
+
+/* The command that set busy has ended: the next one may begin. */
+void control_done(struct control *c);
+
+/* Carries out what has been read and what waits, as far as it may. */
+void control_run(struct control *c);
+
+/* A last reply; the connection is closed when it has been sent. */
+void control_bye(struct control *c, int code, const char *text);
+void control_kill(struct control *c); /* at once, from the loop */
+
+/* The peer's end of the connection: closed, reset, or still there. */
+enum control_peer { CONTROL_THERE, CONTROL_SAYS, CONTROL_LOST };
+enum control_peer control_look(const struct control *c);
+
+/* c->path from the argument; false after a reply. */
+bool control_path(struct control *c, const char *arg);
+
+/* dispatch.c: carries out one line. */
+void control_dispatch(struct control *c, const char *line);
+
+void status_drop(struct status *s); /* NULL is fine */
+
+/* control_io.c */
+bool control_io_open(struct control *c);
+void control_io_close(struct control *c);
+void control_start_tls(struct control *c); /* once the reply is out */
+
+#endif

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control connection's bytes: from the socket to command lines, with the
+ * queue of those that must wait, and the change to TLS.
+ */
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/event.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "ftpd/control.h"
+#include "ftpd/transfer.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+static void
+enqueue(struct control *c, const char *line, size_t len)
+{
+	struct pending *p = mem_alloc(sizeof(*p) + len + 1);
+
+	memcpy(p->line, line, len);
+	p->len = len;
+	if (c->last)
+		c->last->next = p;
+	else
+		c->first = p;
+	c->last = p;
+	c->npending++;
+	if (strcasecmp(p->line, "QUIT") == 0)
+		c->quit = true;
+}
+
+static void
+run_pending(struct control *c)
+{
+	struct pending *p = c->first;
+
+	c->first = p->next;
+	if (!c->first)
+		c->last = NULL;
+	c->npending--;
+	control_dispatch(c, p->line);
+	mem_wipe(p->line, p->len);
+	free(p);
+}
+
+static void
+bad_line(struct control *c, enum line_status status)
+{
+	if (status == LINE_LONG)
+		control_reply(c, 500, "The line is longer than %d bytes.",
+			      FTP_LINE_MAX);
+	else
+		control_reply(c, 501, "The line has control bytes in it.");
+	log_info("ftpd", session_id(c->session), "bad_line",
+		 KV_S("why", status == LINE_LONG ? "long" : "control bytes"));
+	if (++c->bad >= CONTROL_BAD_MAX)
+		control_bye(c, 421, "Too many lines that are not commands.");
+}
+
+/* ABOR and a bare STAT are for the transfer under way. */
+static bool
+goes_past(const struct control *c, const char *line)
+{
+	struct command cmd;
+
+	if (!c->transfer)
+		return false;
+	command_parse(line, &cmd);
+	return cmd.row && cmd.row->flags & COMMAND_NOW && cmd.arg[0] == '\0';
+}
+
+static void
+take_line(struct control *c, enum line_status status)
+{
+	struct line_reader *r = &c->reader;
+
+	if (status != LINE_READY)
+		bad_line(c, status);
+	else if (c->busy && !goes_past(c, r->text))
+		enqueue(c, r->text, r->len);
+	else
+		control_dispatch(c, r->text);
+	if (strncasecmp(r->text, "PASS", 4) == 0)
+		line_wipe(r);
+}
+
+/* One line of what has been read. False: there is none, or it must wait. */
+static bool
+read_line(struct control *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	size_t n = evbuffer_get_contiguous_space(in);
+	enum line_status status;
+
+	if (n == 0 || c->npending >= CONTROL_PENDING_MAX)
+		return false;
+	n = line_feed(&c->reader, evbuffer_pullup(in, (ev_ssize_t)n), n,
+		      &status);
+	evbuffer_drain(in, n);
+	if (status != LINE_MORE)
+		take_line(c, status);
+	return true;
+}
+
+static bool
+may_run(const struct control *c)
+{
+	return !c->dead && !c->closing && !c->gone && !c->upgrading &&
+	       !c->shaking &&
+	       evbuffer_get_length(bufferevent_get_output(c->bev)) <
+		       CONTROL_OUTPUT_MAX;
+}
+
+void
+control_run(struct control *c)
+{
+	if (c->running)
+		return;
+	c->running = true;
+	while (may_run(c)) {
+		if (!c->busy && c->first)
+			run_pending(c);
+		else if (!c->busy && c->ftpd->draining)
+			control_bye(c, 421, "The server is being restarted.");
+		else if (!read_line(c))
+			break;
+	}
+	c->running = false;
+	if (!c->logged_in || c->closing || c->dead)
+		return;
+	if (c->busy)
+		loop_timer_clear(c->timer);
+	else
+		loop_timer_set(c->timer, c->ftpd->config->idle_timeout_ms);
+}
+
+/* The client has gone. A transfer may have all it needs to end well. */
+static void
+control_lost(struct control *c)
+{
+	if (c->gone || c->dead)
+		return;
+	c->gone = true;
+	bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+	if (!c->closing && c->transfer)
+		transfer_control_lost(c->transfer);
+	if (c->closing || !c->transfer)
+		control_kill(c);
+}
+
+static void
+handshake_done(struct control *c)
+{
+	ftp_tls_bind(c->ssl, c->tls_id);
+	session_set_protocol(c->session, "ftps");
+	log_debug("ftpd", session_id(c->session), "tls",
+		  KV_S("version", SSL_get_version(c->ssl)),
+		  KV_S("cipher", SSL_get_cipher_name(c->ssl)));
+	c->shaking = false;
+	if (c->implicit)
+		control_reply(c, 220, "%s", c->ftpd->config->banner);
+	c->implicit = false;
+	control_run(c);
+}
+
+static void
+on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct control *c = arg;
+	char why[256] = "closed";
+	unsigned long e;
+
+	if (what & BEV_EVENT_CONNECTED) {
+		handshake_done(c);
+		return;
+	}
+	if (c->shaking) {
+		e = bufferevent_get_openssl_error(bev);
+		if (e)
+			ERR_error_string_n(e, why, sizeof(why));
+		log_info("ftpd", session_id(c->session), "handshake",
+			 KV_S("why", why));
+	}
+	ERR_clear_error();
+	control_lost(c);
+}
+
+static void
+on_read(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	control_run(arg);
+}
+
+/* All that was to be sent has been handed to the kernel. */
+static void
+on_written(struct bufferevent *bev, void *arg)
+{
+	struct control *c = arg;
+
+	(void)bev;
+	if (c->closing) {
+		if (c->ssl)
+			SSL_shutdown(c->ssl);
+		ERR_clear_error();
+		shutdown(c->fd, SHUT_WR);
+		control_kill(c);
+	} else if (c->upgrading) {
+		control_start_tls(c);
+	} else {
+		control_run(c);
+	}
+}
+
+static void
+set_callbacks(struct control *c)
+{
+	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
+	bufferevent_setwatermark(c->bev, EV_READ, 0, CONTROL_INPUT_MAX);
+	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+}
+
+/* From here on the handshake's bytes are the only ones that count. */
+static bool
+open_tls(struct control *c)
+{
+	SSL *ssl = ftp_tls_new(c->ftpd->tls, c->tls_id);
+
+	if (!ssl)
+		return false;
+	c->bev = bufferevent_openssl_socket_new(loop_base(c->ftpd->loop), c->fd,
+						ssl, BUFFEREVENT_SSL_ACCEPTING,
+						BEV_OPT_CLOSE_ON_FREE);
+	if (!c->bev) {
+		SSL_free(ssl);
+		return false;
+	}
+	c->ssl = ssl;
+	c->shaking = true;
+	set_callbacks(c);
+	return true;
+}
+
+/*
+ * What came before the handshake was not protected, and must not be taken for
+ * commands that were: it is dropped, with what waits.
+ */
+void
+control_start_tls(struct control *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	size_t left = evbuffer_get_length(in);
+
+	if (left > 0 || c->first)
+		log_warn("ftpd", session_id(c->session), "early_plaintext",
+			 KV_U("bytes", left), KV_U("lines", c->npending));
+	while (c->first) {
+		struct pending *p = c->first;
+
+		c->first = p->next;
+		free(p);
+	}
+	c->last = NULL;
+	c->npending = 0;
+	line_init(&c->reader);
+	bufferevent_setfd(c->bev, -1);
+	bufferevent_free(c->bev);
+	c->bev = NULL;
+	c->upgrading = false;
+	c->busy = false;
+	if (!open_tls(c)) {
+		close(c->fd);
+		control_kill(c);
+	}
+}
+
+bool
+control_io_open(struct control *c)
+{
+	if (c->implicit)
+		return open_tls(c);
+	c->bev = bufferevent_socket_new(loop_base(c->ftpd->loop), c->fd,
+					BEV_OPT_CLOSE_ON_FREE);
+	if (!c->bev)
+		return false;
+	set_callbacks(c);
+	return true;
+}
+
+void
+control_io_close(struct control *c)
+{
+	if (c->bev)
+		bufferevent_free(c->bev);
+	c->bev = NULL;
+	c->ssl = NULL;
+}

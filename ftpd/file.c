@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Folders and files without a data connection. */
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+#include "ftpd/handler.h"
+#include "ftpd/listing.h"
+#include "ftpd/reply.h"
+#include "lib/mem.h"
+
+/* Replies for the path between quotes, as PWD and MKD do. */
+static void
+reply_path(struct control *c, const char *path, const char *rest)
+{
+	struct buf b;
+
+	buf_init(&b, 3 * JOURNAL_PATH_MAX);
+	reply_quote(&b, path);
+	buf_add_text(&b, rest);
+	control_reply(c, 257, "%s", buf_cstr(&b));
+	buf_free(&b);
+}
+
+void
+handle_pwd(struct control *c, const char *arg)
+{
+	(void)arg;
+	reply_path(c, c->cwd, " is the working folder.");
+}
+
+static void
+cwd_done(void *arg, enum err err, const char *why, const struct vfs_stat *st)
+{
+	struct control *c = arg;
+
+	if (err) {
+		control_result(c, err, why, "");
+	} else if (!st->is_dir) {
+		control_reply(c, 550, "Not a folder.");
+	} else {
+		str_copy(c->cwd, sizeof(c->cwd), c->path);
+		control_reply(c, 250, "Done.");
+	}
+	control_done(c);
+}
+
+void
+handle_cwd(struct control *c, const char *arg)
+{
+	if (!control_path(c, arg))
+		return;
+	c->busy = true;
+	vfs_stat(c->session, c->path, cwd_done, c);
+}
+
+void
+handle_cdup(struct control *c, const char *arg)
+{
+	(void)arg;
+	handle_cwd(c, "..");
+}
+
+static void
+done(void *arg, enum err err, const char *why)
+{
+	struct control *c = arg;
+
+	control_result(c, err, why, "Done.");
+	control_done(c);
+}
+
+void
+handle_dele(struct control *c, const char *arg)
+{
+	if (!control_path(c, arg))
+		return;
+	c->busy = true;
+	vfs_remove(c->session, c->path, done, c);
+}
+
+void
+handle_rmd(struct control *c, const char *arg)
+{
+	if (!control_path(c, arg))
+		return;
+	c->busy = true;
+	vfs_rmdir(c->session, c->path, done, c);
+}
+
+static void
+mkd_done(void *arg, enum err err, const char *why)
+{
+	struct control *c = arg;
+
+	if (err)
+		control_result(c, err, why, "");
+	else
+		reply_path(c, c->path, " has been made.");
+	control_done(c);
+}
+
+void
+handle_mkd(struct control *c, const char *arg)
+{
+	if (!control_path(c, arg))
+		return;
+	c->busy = true;
+	vfs_mkdir(c->session, c->path, mkd_done, c);
+}
+
+static void
+rnfr_done(void *arg, enum err err, const char *why, const struct vfs_stat *st)
+{
+	struct control *c = arg;
+
+	(void)st;
+	if (err) {
+		control_result(c, err, why, "");
+	} else {
+		str_copy(c->rename, sizeof(c->rename), c->path);
+		control_reply(c, 350, "Now RNTO.");
+	}
+	control_done(c);
+}
+
+void
+handle_rnfr(struct control *c, const char *arg)
+{
+	c->rename[0] = '\0';
+	if (!control_path(c, arg))
+		return;
+	c->busy = true;
+	vfs_stat(c->session, c->path, rnfr_done, c);
+}
+
+void
+handle_rnto(struct control *c, const char *arg)
+{
+	char from[JOURNAL_PATH_MAX + 1];
+
+	if (c->rename[0] == '\0') {
+		control_reply(c, 503, "RNFR comes first.");
+		return;
+	}
+	str_copy(from, sizeof(from), c->rename);
+	c->rename[0] = '\0';
+	if (!control_path(c, arg))
+		return;
+	c->busy = true;
+	vfs_rename(c->session, from, c->path, true, done, c);
+}
+
+static void
+size_done(void *arg, enum err err, const char *why, const struct vfs_stat *st)
+{
+	struct control *c = arg;
+
+	if (err)
+		control_result(c, err, why, "");
+	else if (st->is_dir)
+		control_reply(c, 550, "Not a file.");
+	else
+		control_reply(c, 213, "%" PRIu64, st->size);
+	control_done(c);
+}
+
+/* RFC 3659 section 4: what would be sent; with TYPE A that is not known. */
+void
+handle_size(struct control *c, const char *arg)
+{
+	if (c->ascii) {
+		control_reply(c, 550, "SIZE needs TYPE I.");
+		return;
+	}
+	if (!control_path(c, arg))
+		return;
+	c->busy = true;
+	vfs_stat(c->session, c->path, size_done, c);
+}
+
+static void
+mdtm_done(void *arg, enum err err, const char *why, const struct vfs_stat *st)
+{
+	struct control *c = arg;
+	char when[24];
+
+	if (err) {
+		control_result(c, err, why, "");
+	} else {
+		listing_time(st->mtime, when);
+		control_reply(c, 213, "%s", when);
+	}
+	control_done(c);
+}
+
+void
+handle_mdtm(struct control *c, const char *arg)
+{
+	if (!control_path(c, arg))
+		return;
+	c->busy = true;
+	vfs_stat(c->session, c->path, mdtm_done, c);
+}
+
+static void
+mlst_done(void *arg, enum err err, const char *why, const struct vfs_stat *st)
+{
+	struct control *c = arg;
+	struct listing l = { .kind = LISTING_MLSD, .facts = c->facts };
+	struct buf b;
+
+	if (err) {
+		control_result(c, err, why, "");
+	} else {
+		l.rights = session_user(c->session)->rights;
+		buf_init(&b, LISTING_LINE_MAX + JOURNAL_PATH_MAX);
+		buf_add_text(&b, "250-Facts:\r\n ");
+		listing_facts(&b, &l, st);
+		buf_add_text(&b, c->path);
+		buf_add_text(&b, "\r\n250 End.\r\n");
+		control_send(c, &b);
+		buf_free(&b);
+	}
+	control_done(c);
+}
+
+void
+handle_mlst(struct control *c, const char *arg)
+{
+	if (!control_path(c, arg))
+		return;
+	c->busy = true;
+	vfs_stat(c->session, c->path, mlst_done, c);
+}
+
+static void
+mfmt_done(void *arg, enum err err, const char *why)
+{
+	struct control *c = arg;
+
+	if (err)
+		control_result(c, err, why, "");
+	else
+		control_reply(c, 213, "Modify is set; %s", c->path);
+	control_done(c);
+}
+
+static void
+set_mtime(struct control *c, int64_t mtime, vfs_done_fn *fn)
+{
+	struct vfs_attrs a = { .set = VFS_SET_MTIME, .mtime = mtime };
+
+	c->busy = true;
+	vfs_setstat(c->session, c->path, &a, fn, c);
+}
+
+/* "MFMT 20260131120000 path" */
+void
+handle_mfmt(struct control *c, const char *arg)
+{
+	size_t len = strcspn(arg, " ");
+	int64_t t;
+
+	if (!command_time(arg, len, &t) || arg[len] != ' ') {
+		control_reply(c, 501, "MFMT is YYYYMMDDHHMMSS and a path.");
+		return;
+	}
+	if (control_path(c, arg + len + 1))
+		set_mtime(c, t, mfmt_done);
+}
+
+/*
+ * "path ATIME MTIME CTIME UTC", as ncftp and lftp send it: the four words at
+ * the end are cut off. False: it has another form.
+ */
+static bool
+utime_behind(const char *arg, size_t *path_len, int64_t *t)
+{
+	size_t at[4], i, end = strlen(arg);
+
+	for (i = 4; i-- > 0;) {
+		size_t start = end;
+
+		while (start > 0 && arg[start - 1] != ' ')
+			start--;
+		if (start < 2 || start == end)
+			return false;
+		at[i] = start;
+		end = start - 1;
+	}
+	*path_len = end;
+	return strcasecmp(arg + at[3], "UTC") == 0 &&
+	       command_time(arg + at[1], at[2] - 1 - at[1], t);
+}
+
+/* "YYYYMMDDhhmm[ss] path" */
+static bool
+utime_before(const char *arg, size_t *path_off, int64_t *t)
+{
+	size_t len = strcspn(arg, " ");
+	char full[16];
+
+	if (arg[len] != ' ' || (len != 12 && len != 14))
+		return false;
+	memcpy(full, arg, len);
+	memcpy(full + len, "00", 3);
+	*path_off = len + 1;
+	return command_time(full, 14, t);
+}
+
+void
+handle_site_utime(struct control *c, const char *arg)
+{
+	char path[FTP_LINE_MAX + 1];
+	size_t n;
+	int64_t t;
+
+	str_copy(path, sizeof(path), arg);
+	if (utime_behind(arg, &n, &t)) {
+		path[n] = '\0';
+	} else if (utime_before(arg, &n, &t)) {
+		str_copy(path, sizeof(path), arg + n);
+	} else {
+		control_reply(c, 501,
+			      "SITE UTIME is YYYYMMDDHHMMSS and a "
+			      "path.");
+		return;
+	}
+	if (control_path(c, path))
+		set_mtime(c, t, done);
+}
+
+/* "644 path" */
+void
+handle_site_chmod(struct control *c, const char *arg)
+{
+	struct vfs_attrs a = { .set = VFS_SET_MODE };
+	size_t len = strspn(arg, "01234567"), i;
+
+	if (len == 0 || len > 4 || arg[len] != ' ') {
+		control_reply(c, 501,
+			      "SITE CHMOD is an octal mode and a "
+			      "path.");
+		return;
+	}
+	for (i = 0; i < len; i++)
+		a.mode = a.mode * 8 + (uint32_t)(arg[i] - '0');
+	if (!control_path(c, arg + len + 1))
+		return;
+	c->busy = true;
+	vfs_setstat(c->session, c->path, &a, done, c);
+}

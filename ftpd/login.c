@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* USER, PASS, and the security extensions (RFC 2228, RFC 4217). */
+#include <string.h>
+#include <strings.h>
+
+#include "ftpd/handler.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+void
+handle_user(struct control *c, const char *arg)
+{
+	if (c->logged_in) {
+		control_reply(c, 503, "You are logged in already.");
+	} else if (c->ftpd->config->tls == FTPD_TLS_REQUIRED && !c->ssl) {
+		control_reply(c, 530,
+			      "Use AUTH TLS first: log-ins must be "
+			      "encrypted here.");
+	} else if (str_copy(c->user, sizeof(c->user), arg) != 0) {
+		c->user[0] = '\0';
+		control_reply(c, 501, "The name is too long.");
+	} else {
+		control_reply(c, 331, "Now the password.");
+	}
+}
+
+static void
+refused(struct control *c, enum err err)
+{
+	const struct ftpd_config *cfg = c->ftpd->config;
+
+	c->user[0] = '\0';
+	if (++c->failures >= cfg->max_auth_tries) {
+		control_bye(c, 421, "Too many failed log-ins.");
+		return;
+	}
+	if (err == ERR_QUOTA)
+		control_reply(c, 530, "This user has too many sessions.");
+	else if (err == ERR_DENIED)
+		control_reply(c, 530, "Name or password are wrong.");
+	else
+		control_reply(c, 530, "Log-in is not possible now.");
+}
+
+static void
+logged_in(void *arg, enum err err)
+{
+	struct control *c = arg;
+
+	if (err) {
+		refused(c, err);
+	} else {
+		c->logged_in = true;
+		control_reply(c, 230, "Logged in.");
+	}
+	control_done(c);
+}
+
+void
+handle_pass(struct control *c, const char *arg)
+{
+	if (c->logged_in) {
+		control_reply(c, 503, "You are logged in already.");
+		return;
+	}
+	if (c->user[0] == '\0') {
+		control_reply(c, 503, "USER comes first.");
+		return;
+	}
+	c->busy = true;
+	session_login_password(c->session, c->user, arg, logged_in, c);
+}
+
+void
+handle_auth(struct control *c, const char *arg)
+{
+	if (!c->ftpd->tls) {
+		control_reply(c, 502, "TLS is not offered here.");
+	} else if (c->ssl || c->logged_in) {
+		control_reply(c, 503, "Too late for AUTH.");
+	} else if (strcasecmp(arg, "TLS") != 0 &&
+		   strcasecmp(arg, "TLS-C") != 0 &&
+		   strcasecmp(arg, "TLS-P") != 0 &&
+		   strcasecmp(arg, "SSL") != 0) {
+		control_reply(c, 504, "AUTH TLS is what is offered.");
+	} else {
+		/* Names and offsets from before are not to be trusted. */
+		c->user[0] = '\0';
+		c->busy = c->upgrading = true;
+		control_reply(c, 234, "Go ahead with TLS.");
+	}
+}
+
+void
+handle_pbsz(struct control *c, const char *arg)
+{
+	if (!c->ssl) {
+		control_reply(c, 503, "AUTH TLS comes first.");
+		return;
+	}
+	c->pbsz = true;
+	/* RFC 4217 section 8: 0 is the only size there is. */
+	if (strcmp(arg, "0") == 0)
+		control_reply(c, 200, "PBSZ=0");
+	else
+		control_reply(c, 200, "PBSZ=0 is taken instead.");
+}
+
+void
+handle_prot(struct control *c, const char *arg)
+{
+	bool p = strcasecmp(arg, "P") == 0;
+
+	if (!c->ssl || !c->pbsz) {
+		control_reply(c, 503, "AUTH TLS and PBSZ come first.");
+	} else if (p) {
+		c->protect = true;
+		control_reply(c, 200, "Data connections will be encrypted.");
+	} else if (strcasecmp(arg, "C") != 0) {
+		control_reply(c, 536, "PROT P is what is offered.");
+	} else if (c->ftpd->config->data_tls_required) {
+		control_reply(c, 534,
+			      "Data connections must be encrypted "
+			      "here.");
+	} else {
+		c->protect = false;
+		control_reply(c, 200, "Data connections will be plain.");
+	}
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * STOR and APPE. FTP ends a file by closing the data connection, and so does
+ * a client that is killed. What tells them apart: over TLS close_notify; with
+ * ALLO the size; else, after two round trips, whether the control connection
+ * is still there. What has not ended well is kept and can be resumed.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "ftpd/handler.h"
+#include "ftpd/reply.h"
+#include "ftpd/transfer.h"
+#include "lib/mem.h"
+
+#define UPLOAD_BUDGET (1024 * 1024) /* bytes at a time, then others */
+#define LOOK_MIN_MS 10
+#define LOOK_MAX_MS 1000
+
+struct ftp_upload {
+	struct transfer t;
+	struct vfs_file *file; /* NULL: not open, or being closed */
+	uint64_t rest;	       /* of REST */
+	uint64_t off;	       /* where the next byte goes */
+	bool append, declared, paused;
+	bool convert, cr; /* ASCII: a CR is kept back */
+	bool looked;
+	uint64_t kept; /* bytes, when it was given up */
+};
+
+static void upload_pump(void *arg);
+
+static void
+upload_watch(struct ftp_upload *u)
+{
+	data_watch(u->t.data, !u->paused, upload_pump, u);
+}
+
+static void
+upload_closed(void *arg, enum err err, const char *why)
+{
+	struct ftp_upload *u = arg;
+	struct transfer *t = &u->t;
+
+	if (t->stop_code)
+		transfer_end(t, t->stop_code,
+			     "%s Kept are %" PRIu64
+			     " bytes; a restart may go on from there.",
+			     t->stop_text, u->kept);
+	else if (err)
+		transfer_end(t, reply_transfer_code(err), "%s", why);
+	else
+		transfer_end(t, 226, "Transfer complete.");
+}
+
+static void
+upload_close(struct ftp_upload *u, enum vfs_end how)
+{
+	struct vfs_file *file = u->file;
+
+	u->file = NULL;
+	u->kept = vfs_file_size(file);
+	transfer_enter(&u->t, TRANSFER_CLOSING);
+	loop_timer_clear(u->t.timer);
+	data_free(u->t.data);
+	u->t.data = NULL;
+	vfs_file_close(file, how, upload_closed, u);
+}
+
+static void
+upload_stop(struct transfer *t, int code, const char *why)
+{
+	struct ftp_upload *u = (struct ftp_upload *)t;
+
+	transfer_stopped(t, code, why);
+	if (u->file)
+		upload_close(u, VFS_BROKEN);
+}
+
+static void
+upload_fail(struct ftp_upload *u, enum err err, const char *why)
+{
+	upload_stop(&u->t, reply_transfer_code(err), why);
+}
+
+/*
+ * All that was said to end the file has been said. A resumed upload to which
+ * nothing was added is written to all the same, with no bytes: what is there
+ * is the whole file now.
+ */
+static void
+upload_complete(struct ftp_upload *u)
+{
+	const char *why = "";
+	enum err err = ERR_OK;
+
+	if (u->convert && u->cr)
+		err = vfs_file_write(u->file, u->off, "\r", 1, &why);
+	else if (u->t.moved == 0 && u->off > 0)
+		err = vfs_file_write(u->file, u->off, "", 0, &why);
+	if (err)
+		upload_fail(u, err, why);
+	else
+		upload_close(u, VFS_COMPLETE);
+}
+
+/*
+ * Plain FTP without ALLO: had the client been killed, its control connection
+ * would have ended too by now. QUIT behind the upload is as good as waiting
+ * for the reply.
+ */
+static void
+upload_look(struct transfer *t)
+{
+	struct ftp_upload *u = (struct ftp_upload *)t;
+	enum control_peer peer = control_look(t->control);
+
+	if (peer == CONTROL_SAYS && !u->looked && !t->control->quit) {
+		/* It may be ABOR: let it be read first. */
+		u->looked = true;
+		loop_timer_set(t->timer, 0);
+	} else if (peer == CONTROL_LOST && !t->control->quit) {
+		upload_stop(t, 426, "The control connection was closed.");
+	} else {
+		upload_complete(u);
+	}
+}
+
+static void
+upload_wait(struct ftp_upload *u)
+{
+	unsigned ms = data_rtt_us(u->t.data) / 500;
+
+	if (ms < LOOK_MIN_MS)
+		ms = LOOK_MIN_MS;
+	if (ms > LOOK_MAX_MS)
+		ms = LOOK_MAX_MS;
+	data_free(u->t.data);
+	u->t.data = NULL;
+	transfer_enter(&u->t, TRANSFER_LOOKING);
+	loop_timer_set(u->t.timer, ms);
+}
+
+static void
+upload_ended(struct ftp_upload *u, enum data_io how)
+{
+	const struct ftpd_config *cfg = u->t.control->ftpd->config;
+
+	if (how == DATA_EOF && data_secure(u->t.data)) {
+		(void)data_finish(u->t.data);
+		upload_complete(u);
+	} else if (how == DATA_CUT && cfg->require_close_notify) {
+		upload_stop(&u->t, 426,
+			    "The data connection ended without close_notify.");
+	} else if (how == DATA_BROKEN) {
+		upload_stop(&u->t, 426, "The data connection broke.");
+	} else if (u->declared) {
+		upload_complete(u);
+	} else {
+		upload_wait(u);
+	}
+}
+
+/* CR LF becomes LF, in place. A CR at the end waits for what follows. */
+static size_t
+from_ascii(struct ftp_upload *u, unsigned char *p, size_t n)
+{
+	size_t i, out = 0;
+
+	for (i = 0; i < n; i++) {
+		if (p[i] == '\r' && i + 1 < n && p[i + 1] == '\n')
+			continue;
+		p[out++] = p[i];
+	}
+	u->cr = out > 0 && p[out - 1] == '\r';
+	return u->cr ? out - 1 : out;
+}
+
+static enum err
+upload_write(struct ftp_upload *u, size_t n, const char **why)
+{
+	unsigned char *p = u->t.control->ftpd->buffer;
+	enum err err = ERR_OK;
+
+	if (u->convert) {
+		/* The byte in front of the buffer is kept for this CR. */
+		if (u->cr) {
+			*--p = '\r';
+			n++;
+		}
+		n = from_ascii(u, p, n);
+	}
+	if (n > 0)
+		err = vfs_file_write(u->file, u->off, p, n, why);
+	u->off += n;
+	return err;
+}
+
+static void
+upload_pump(void *arg)
+{
+	struct ftp_upload *u = arg;
+	unsigned char *p = u->t.control->ftpd->buffer;
+	size_t n, total = 0;
+	enum data_io io = DATA_OK;
+	const char *why = "";
+	enum err err = ERR_OK;
+
+	while (total < UPLOAD_BUDGET && !err && !u->paused) {
+		io = data_read(u->t.data, p, CONTROL_DATA_BUFFER, &n);
+		if (io != DATA_OK)
+			break;
+		total += n;
+		err = upload_write(u, n, &why);
+		if (n < CONTROL_DATA_BUFFER)
+			break;
+	}
+	u->t.moved += total;
+	if (err)
+		upload_fail(u, err, why);
+	else if (io == DATA_OK || io == DATA_WAIT)
+		upload_watch(u);
+	else
+		upload_ended(u, io);
+}
+
+static void
+upload_begin(struct transfer *t)
+{
+	upload_pump(t);
+}
+
+static void
+upload_pause(void *arg, bool paused)
+{
+	struct ftp_upload *u = arg;
+
+	u->paused = paused;
+	if (u->t.state == TRANSFER_MOVING)
+		upload_watch(u);
+}
+
+static void
+upload_ready(void *arg, enum err err, const char *why)
+{
+	struct ftp_upload *u = arg;
+
+	if (err && u->t.state != TRANSFER_CLOSING)
+		upload_fail(u, err, why);
+}
+
+/*
+ * The data connection alone tells how an upload over TLS or of a declared
+ * size ends, and a client that has said QUIT wants nothing more.
+ */
+static void
+upload_lost(struct transfer *t)
+{
+	struct ftp_upload *u = (struct ftp_upload *)t;
+	bool known = u->declared || t->control->quit ||
+		     (t->data && data_secure(t->data));
+
+	if (t->state == TRANSFER_CLOSING || (known && u->file))
+		return;
+	upload_stop(t, 426, "The control connection was closed.");
+}
+
+static bool
+upload_waits(const struct transfer *t)
+{
+	return ((const struct ftp_upload *)t)->paused;
+}
+
+/* In the words of Serv-U, which lftp understands. */
+static void
+upload_status(const struct transfer *t)
+{
+	const struct ftp_upload *u = (const struct ftp_upload *)t;
+
+	control_reply(t->control, 213,
+		      "Status: Receiving file %s (%" PRIu64 " bytes)", t->path,
+		      u->file ? vfs_file_size(u->file) : u->kept);
+}
+
+static void
+upload_clear(struct transfer *t)
+{
+	(void)t; /* an open file ends with the session: as broken off */
+}
+
+static const struct transfer_ops upload_ops = {
+	.event = "upload",
+	.begin = upload_begin,
+	.stop = upload_stop,
+	.lost = upload_lost,
+	.waits = upload_waits,
+	.look = upload_look,
+	.status = upload_status,
+	.clear = upload_clear,
+};
+
+static void
+upload_opened(void *arg, enum err err, const char *why, struct vfs_file *f)
+{
+	struct ftp_upload *u = arg;
+	struct transfer *t = &u->t;
+	char text[128];
+	uint64_t size;
+
+	if (err) {
+		transfer_end(t, t->stop_code ? t->stop_code : reply_code(err),
+			     "%s", t->stop_code ? t->stop_text : why);
+		return;
+	}
+	u->file = f;
+	size = vfs_file_size(f);
+	u->off = u->append ? size : u->rest;
+	if (t->stop_code) {
+		upload_close(u, VFS_BROKEN);
+	} else if (u->off > size) {
+		snprintf(text, sizeof(text),
+			 "Cannot restart at %" PRIu64
+			 ": the restart offset is %" PRIu64 ".",
+			 u->off, size);
+		upload_stop(t, 554, text);
+	} else {
+		transfer_connect(t, "Ready to receive, from byte %" PRIu64 ".",
+				 u->off);
+	}
+}
+
+/*
+ * ALLO tells the whole size of the file, also behind REST (as lftp sends it);
+ * one that lies below the restart offset cannot mean that.
+ */
+static void
+upload_start(struct control *c, bool append)
+{
+	static const struct vfs_file_events events = { .pause = upload_pause,
+						       .ready = upload_ready };
+	uint64_t rest = append ? 0 : c->rest, allo = c->allo;
+	bool declared = c->has_allo && !append && allo >= rest;
+	struct vfs_open o = { .events = &events };
+	struct ftp_upload *u;
+
+	u = transfer_new(c, &upload_ops, sizeof(*u));
+	u->rest = rest;
+	u->append = append;
+	u->declared = declared;
+	u->convert = c->ascii && c->ftpd->config->convert_ascii;
+	o.path = u->t.path;
+	o.flags = VFS_WRITE | VFS_CREAT;
+	if (append)
+		o.flags |= VFS_APPEND;
+	else if (rest == 0)
+		o.flags |= VFS_TRUNC;
+	if (declared)
+		o.attrs =
+			(struct vfs_attrs){ .set = VFS_SET_SIZE, .size = allo };
+	o.events_arg = u;
+	vfs_open(c->session, &o, upload_opened, u);
+}
+
+static void
+upload_command(struct control *c, const char *arg, bool append)
+{
+	if (!transfer_allowed(c) || !control_path(c, arg))
+		return;
+	if (c->rest > 0 && c->ascii && !append) {
+		control_reply(c, 554, "No restart with TYPE A.");
+		return;
+	}
+	upload_start(c, append);
+}
+
+void
+handle_stor(struct control *c, const char *arg)
+{
+	upload_command(c, arg, false);
+}
+
+void
+handle_appe(struct control *c, const char *arg)
+{
+	upload_command(c, arg, true);
+}
