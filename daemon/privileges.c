@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -94,9 +96,22 @@ dropped(const struct privileges *p)
 }
 
 /*
- * Leaving uid 0 clears the permitted and effective capabilities
- * (capabilities(7)); no_new_privs keeps a program from regaining any.
+ * Leaving uid 0 clears the capabilities (capabilities(7)), but whoever starts
+ * the daemon as an ordinary account may give it some, to bind low ports with.
  */
+static bool
+capabilities_clear(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct none[2] = { { 0 }, { 0 } };
+
+	return geteuid() == 0 ||
+	       (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
+		syscall(SYS_capset, &head, none) == 0);
+}
+
 enum err
 privileges_drop(const struct privileges *p)
 {
@@ -108,8 +123,9 @@ privileges_drop(const struct privileges *p)
 			  KV_ERRNO(errno));
 		return ERR_DENIED;
 	}
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-		log_error(PART, NULL, "no_new_privs", KV_ERRNO(errno));
+	if (!capabilities_clear() ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+		log_error(PART, NULL, "privileges", KV_ERRNO(errno));
 		return ERR_DENIED;
 	}
 	return ERR_OK;

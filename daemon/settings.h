@@ -22,7 +22,8 @@
 #include "sftpd/sftpd.h"
 
 #define SETTINGS_FILE "/etc/sluice/sluice.ini"
-#define SETTINGS_WORKERS_MAX 24 /* two generations and a few more fit */
+#define SLUICE_VERSION PACKAGE_VERSION /* configure.ac */
+#define SETTINGS_WORKERS_MAX 24	       /* two generations and a few more fit */
 
 struct settings {
 	unsigned refs;

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/master.h"
+#include "daemon/settings.h"
+#include "daemon/storecheck.h"
+#include "daemon/tunables.h"
+#include "lib/log.h"
+
+#define EXIT_USAGE 2
+
+static const char help[] =
+	"Usage: sluiced [-f] [-c FILE]\n"
+	"       sluiced -t [-c FILE]\n"
+	"\n"
+	"Takes files in over SFTP and FTP(S) and keeps them as objects.\n"
+	"\n"
+	"  -c, --config FILE   read FILE (default: " SETTINGS_FILE ")\n"
+	"  -t, --test          check the configuration and the users, and end\n"
+	"  -T, --test-stores   the same, and ask every store as well\n"
+	"  -f, --foreground    stay in the foreground (always so)\n"
+	"  -V, --version       print the version, and end\n"
+	"  -h, --help          print this, and end\n"
+	"\n"
+	"Signals: TERM or INT drains and ends, twice at once; HUP reads the\n"
+	"configuration again.\n"
+	"\n"
+	"See sluiced(8), sluice.ini(5), users.ini(5).\n";
+
+struct options {
+	const char *config;
+	bool test, test_stores;
+};
+
+enum parsed { PARSED_RUN, PARSED_DONE, PARSED_WRONG };
+
+static enum parsed
+options_parse(struct options *o, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "test", no_argument, NULL, 't' },
+		{ "test-stores", no_argument, NULL, 'T' },
+		{ "foreground", no_argument, NULL, 'f' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:tTfVh", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			o->config = optarg;
+			break;
+		case 'T':
+			o->test_stores = true;
+			o->test = true;
+			break;
+		case 't':
+			o->test = true;
+			break;
+		case 'f':
+			break;
+		case 'V':
+			puts("sluiced " SLUICE_VERSION);
+			return PARSED_DONE;
+		case 'h':
+			fputs(help, stdout);
+			return PARSED_DONE;
+		default:
+			return PARSED_WRONG;
+		}
+	}
+	if (optind == argc)
+		return PARSED_RUN;
+	fprintf(stderr, "sluiced: unexpected argument \"%s\"\n", argv[optind]);
+	return PARSED_WRONG;
+}
+
+static void
+on_complaint(void *arg, const char *text)
+{
+	(void)arg;
+	fprintf(stderr, "%s\n", text);
+}
+
+static void
+in_child(void *arg)
+{
+	(void)arg;
+}
+
+static bool
+stores_usable(struct settings *s)
+{
+	struct storecheck check;
+	size_t i;
+	bool usable = true;
+
+	if (storecheck_start(&check, s, in_child, NULL) != ERR_OK)
+		return false;
+	storecheck_wait(&check);
+	for (i = 0; i < check.n; i++) {
+		const struct store_state *st = &check.states[i];
+
+		usable &= !st->err;
+		printf("store %s: %s%s%s\n", st->name,
+		       st->err ? err_name(st->err) : "ok", st->err ? ": " : "",
+		       st->err ? st->why : "");
+	}
+	return usable;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = { .config = SETTINGS_FILE };
+	struct settings *s;
+	int code;
+
+	switch (options_parse(&o, argc, argv)) {
+	case PARSED_DONE:
+		return EXIT_SUCCESS;
+	case PARSED_WRONG:
+		fputs("Try \"sluiced --help\".\n", stderr);
+		return EXIT_USAGE;
+	case PARSED_RUN:
+		break;
+	}
+	if (!o.test)
+		tunables_apply(argv);
+	log_open("sluiced", "stderr", LOG_LEVEL_INFO);
+	if (settings_load(&s, o.config, on_complaint, NULL) != ERR_OK)
+		return EXIT_FAILURE;
+	if (!o.test) {
+		log_open("sluiced", s->log_target, s->log_level);
+		code = master_run(s);
+	} else if (o.test_stores && !stores_usable(s)) {
+		code = EXIT_FAILURE;
+	} else {
+		puts("configuration ok");
+		code = EXIT_SUCCESS;
+	}
+	settings_unref(s);
+	return code;
+}
