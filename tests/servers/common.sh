@@ -73,14 +73,18 @@ wait_http() {
 }
 
 # make_bucket URL USER:SECRET: over signed requests, as curl 7.88 can do them.
+# A bucket that is there already is fine.
 make_bucket() {
 	make_left=50
-	until curl -s -f -o /dev/null --noproxy '*' -X PUT \
+	until make_code=$(curl -s -o /dev/null -w '%{http_code}' \
+		--noproxy '*' -X PUT \
 		--aws-sigv4 aws:amz:us-east-1:s3 --user "$2" \
 		-H "x-amz-content-sha256: $(printf '' | sha256sum |
-			cut -d ' ' -f 1)" "$1"; do
+			cut -d ' ' -f 1)" "$1") &&
+		[ "$make_code" = 200 ] || [ "$make_code" = 409 ]; do
 		make_left=$((make_left - 1))
-		[ "$make_left" -gt 0 ] || die "cannot make the bucket $1"
+		[ "$make_left" -gt 0 ] ||
+			die "cannot make the bucket $1: HTTP $make_code"
 		sleep 0.2
 	done
 }
