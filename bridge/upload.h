@@ -96,24 +96,27 @@ struct upload_call *upload_scan(struct uploads *us, struct upload_who who,
 /* An upload that a session has open for writing. */
 struct upload_file;
 
-enum { UPLOAD_F_CREAT = 1, UPLOAD_F_TRUNC = 2, UPLOAD_F_EXCL = 4,
-       UPLOAD_F_APPEND = 8 };
+enum {
+	UPLOAD_F_CREAT = 1,
+	UPLOAD_F_TRUNC = 2,
+	UPLOAD_F_EXCL = 4,
+	UPLOAD_F_APPEND = 8
+};
 
 struct upload_open {
 	struct upload_who who;
 	struct upload_name name;
-	unsigned flags;	      /* UPLOAD_F_* */
+	unsigned flags; /* UPLOAD_F_* */
 	bool declared;
-	uint64_t size;	      /* declared */
-	int64_t mtime;	      /* 0: none */
+	uint64_t size; /* declared */
+	int64_t mtime; /* 0: none */
 	void (*pause)(void *arg, bool paused);
 	void (*ready)(void *arg, enum err err, const char *why);
 	void *events_arg;
 };
 typedef void upload_open_fn(void *arg, enum err err, const char *why,
 			    struct upload_file *f);
-struct upload_call *upload_open(struct uploads *us,
-				const struct upload_open *o,
+struct upload_call *upload_open(struct uploads *us, const struct upload_open *o,
 				upload_open_fn *fn, void *arg);
 
 /* These mean what the vfs_file_* calls of the same names say. */
@@ -121,7 +124,8 @@ uint64_t upload_file_size(const struct upload_file *f);
 enum err upload_file_write(struct upload_file *f, uint64_t off,
 			   const void *data, size_t n, const char **why);
 bool upload_file_acks(const struct upload_file *f);
-void upload_file_sync(struct upload_file *f, upload_done_fn *fn, void *arg);
+struct upload_call *upload_file_sync(struct upload_file *f, upload_done_fn *fn,
+				     void *arg);
 /* ERR_UNSUPPORTED with a text where a truncation is not possible. */
 enum err upload_file_truncate(struct upload_file *f, uint64_t size,
 			      const char **why);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * At start, and again every few seconds in case a worker died: rows that were
+ * on their way to an end, and that nobody drives, are carried on. Who gets
+ * the lock drives.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/upload_private.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+
+#define RECOVERY_PAGE 200
+
+static void
+carried(struct upload *u, enum err err, void *arg)
+{
+	(void)arg;
+	if (err == ERR_PUBLISHING)
+		return;
+	if (err)
+		log_warn("recovery", NULL, "not_carried_on",
+			 KV_S("id", u->row.id), KV_ERR(err));
+	upload_end(u); /* it needed nothing: parked for its owner */
+}
+
+static void
+row_read(void *arg, const struct journal_reply *r)
+{
+	struct upload *u = arg;
+
+	u->busy--;
+	if (r->err || !r->upload) {
+		upload_end(u);
+		return;
+	}
+	upload_load(u, r->upload, r->parts, r->nparts);
+	log_info("recovery", NULL, "carry_on", KV_S("id", u->row.id),
+		 KV_S("key", u->row.key),
+		 KV_S("state", upload_state_name(u->row.state)));
+	upload_recover(u, carried, NULL);
+}
+
+/* The client of an `open` row had asked to close it, every byte received. */
+static bool
+asked_to_close(struct uploads *us, struct store *store,
+	       const struct journal_upload *row)
+{
+	unsigned flags = 0;
+
+	if (*row->backend_id || row->flags & UPLOAD_TEMP)
+		return false;
+	upload_peek_end(us, store, row, NULL, 0, &flags);
+	return flags & SEGMENT_CLOSING;
+}
+
+static void
+carry_on(struct uploads *us, const struct journal_upload *row)
+{
+	struct store *store = bridge_store(us->b, row->store);
+	struct keylock *lock;
+	struct upload *u;
+
+	if (!store)
+		return;
+	if (row->state == UPLOAD_ABORTING) {
+		abort_start(us, row->id);
+		return;
+	}
+	if (row->state == UPLOAD_OPEN && !asked_to_close(us, store, row))
+		return;
+	if (keylock_take(us->b->locks, row->store, row->key, &lock))
+		return;
+	u = upload_new(us, store, row->key, lock);
+	u->busy++;
+	journal_find(us->b->journal, row->store, row->key, row_read, u);
+}
+
+static void
+page_read(void *arg, const struct journal_reply *r)
+{
+	struct uploads *us = arg;
+	size_t i;
+
+	us->recovering = false;
+	us->next_recover = clock_ms() + UPLOAD_RECOVER_MS;
+	if (r->err || us->draining)
+		return;
+	for (i = 0; i < r->n; i++)
+		carry_on(us, &r->uploads[i]);
+	us->recover_after[0] = '\0';
+	if (!r->more || !r->n)
+		return;
+	str_copy(us->recover_after, sizeof(us->recover_after),
+		 r->uploads[r->n - 1].id);
+	us->next_recover = 0;
+}
+
+void
+recovery_tick(struct uploads *us)
+{
+	struct journal_query q = { 0 };
+
+	if (us->recovering)
+		return;
+	us->recovering = true;
+	q.states = 1u << UPLOAD_CLOSING | 1u << UPLOAD_COMPLETING |
+		   1u << UPLOAD_ABORTING | 1u << UPLOAD_OPEN;
+	q.after_id = *us->recover_after ? us->recover_after : NULL;
+	q.max = RECOVERY_PAGE;
+	journal_list(us->b->journal, &q, page_read, us);
+}

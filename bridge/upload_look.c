@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What STAT and LIST show of uploads. A STAT's offset may be relied on, so it
+ * is recovered as for a resume (and cross-checked with the store when that is
+ * due); a listing tells what journal, memory and LIVE records say.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/upload_private.h"
+#include "lib/clock.h"
+
+struct looker {
+	struct upload_call call;
+	struct uname name;
+	char user[JOURNAL_USER_MAX + 1], session[16];
+	struct upload_view view;
+	upload_view_fn *fn;
+	void *arg;
+};
+
+static void
+looker_deliver(struct upload_call *c)
+{
+	struct looker *l = (struct looker *)c;
+
+	if (!c->dropped)
+		l->fn(l->arg, c->err, c->why, &l->view);
+	free(l);
+}
+
+static void
+view_row(struct upload_view *v, const struct journal_upload *row,
+	 const char *user, const char *path)
+{
+	v->found = !strcmp(row->user, user) && !strcmp(row->path, path) &&
+		   row->kind == UPLOAD_KIND_UPLOAD;
+	v->other = !v->found;
+	v->hidden = *row->hidden_etag != '\0';
+	str_copy(v->hidden_etag, sizeof(v->hidden_etag), row->hidden_etag);
+	v->state = row->state;
+	v->mtime = row->mtime ? row->mtime : row->created_at / 1000;
+}
+
+static void
+pin(struct looker *l, const char *id, const char *driver)
+{
+	struct bridge *b = l->call.us->b;
+
+	if (!driver || strcmp(driver, l->session))
+		ledger_pin(b->ledger, id, l->view.end, b->config->pin_ms);
+}
+
+static void
+look_recovered(struct upload *u, enum err err, void *arg)
+{
+	struct looker *l = arg;
+
+	l->view.end = u->end;
+	if (err == ERR_PUBLISHING) {
+		l->view.end = u->row.end;
+		call_finish(&l->call, ERR_OK, NULL);
+		return;
+	}
+	upload_end(u);
+	call_finish(&l->call, err,
+		    err == ERR_AGAIN ? "the store is out of reach; try later"
+				     : NULL);
+}
+
+static void
+look_locked_found(void *arg, const struct journal_reply *r)
+{
+	struct upload *u = ((void **)arg)[0];
+	struct looker *l = ((void **)arg)[1];
+
+	free(arg);
+	u->busy--;
+	if (r->err || !r->upload) {
+		l->view.found = l->view.other = false;
+		upload_end(u);
+		call_finish(&l->call, r->err, NULL);
+		return;
+	}
+	upload_load(u, r->upload, r->parts, r->nparts);
+	view_row(&l->view, &u->row, l->user, l->name.path);
+	upload_recover(u, look_recovered, l);
+}
+
+/* Nobody drives it: recover it under the lock, then let go. */
+static bool
+look_locked(struct looker *l)
+{
+	struct uploads *us = l->call.us;
+	struct keylock *lock;
+	struct upload *u;
+	void **pair;
+
+	if (us->draining ||
+	    keylock_take(us->b->locks, store_name(l->name.store), l->name.key,
+			 &lock))
+		return false;
+	u = upload_new(us, l->name.store, l->name.key, lock);
+	u->busy++;
+	pair = mem_array(2, sizeof(*pair));
+	pair[0] = u;
+	pair[1] = l;
+	journal_find(us->b->journal, store_name(l->name.store), l->name.key,
+		     look_locked_found, pair);
+	return true;
+}
+
+static void
+look_found(void *arg, const struct journal_reply *r)
+{
+	struct looker *l = arg;
+	struct uploads *us = l->call.us;
+
+	if (r->err || !r->upload) {
+		call_finish(&l->call, r->err, NULL);
+		return;
+	}
+	view_row(&l->view, r->upload, l->user, l->name.path);
+	if (!l->view.found) {
+		call_finish(&l->call, ERR_OK, NULL);
+		return;
+	}
+	if (r->upload->state == UPLOAD_CLOSING ||
+	    r->upload->state == UPLOAD_COMPLETING) {
+		l->view.end = r->upload->end;
+		call_finish(&l->call, ERR_OK, NULL);
+		return;
+	}
+	if (look_locked(l))
+		return;
+	l->view.end = upload_peek_end(us, l->name.store, r->upload, r->parts,
+				      r->nparts, NULL);
+	pin(l, r->upload->id, NULL);
+	call_finish(&l->call, ERR_OK, NULL);
+}
+
+static bool
+in_memory(const struct upload *u)
+{
+	return u && u->in_journal && u->phase != PHASE_OPENING &&
+	       u->phase != PHASE_ENDED;
+}
+
+struct upload_call *
+upload_look(struct uploads *us, struct upload_who who,
+	    const struct upload_name *name, upload_view_fn *fn, void *arg)
+{
+	struct looker *l = mem_alloc(sizeof(*l));
+	struct upload *u;
+
+	call_init(&l->call, us, looker_deliver);
+	uname_copy(&l->name, name);
+	str_copy(l->user, sizeof(l->user), who.user->name);
+	str_copy(l->session, sizeof(l->session), who.session);
+	l->fn = fn;
+	l->arg = arg;
+	u = upload_by_key(us, keylock_hash(store_name(name->store), name->key));
+	if (in_memory(u)) {
+		view_row(&l->view, &u->row, l->user, name->path);
+		l->view.end = u->end;
+		if (l->view.found && !upload_publishing(u))
+			pin(l, u->row.id, u->file ? u->session : NULL);
+		call_finish(&l->call, ERR_OK, NULL);
+	} else {
+		journal_find(us->b->journal, store_name(name->store), name->key,
+			     look_found, l);
+	}
+	return &l->call;
+}
+
+/* LIST. */
+
+struct scanner {
+	struct upload_call call;
+	struct store *store;
+	char prefix[STORE_KEY_MAX + 1];
+	char user[JOURNAL_USER_MAX + 1];
+	struct journal_upload *rows;
+	struct upload_view *views;
+	size_t n, i;
+	upload_scan_fn *fn;
+	void *arg;
+};
+
+static void
+scanner_deliver(struct upload_call *c)
+{
+	struct scanner *s = (struct scanner *)c;
+
+	if (!c->dropped)
+		s->fn(s->arg, c->err, c->why, s->views, s->n);
+	free(s->rows);
+	free(s->views);
+	free(s);
+}
+
+static void scan_next(struct scanner *s);
+
+static void
+scan_parts(void *arg, const struct journal_reply *r)
+{
+	struct scanner *s = arg;
+	struct upload_view *v = &s->views[s->i];
+
+	if (!r->err && r->upload)
+		v->end = upload_peek_end(s->call.us, s->store, r->upload,
+					 r->parts, r->nparts, NULL);
+	s->i++;
+	scan_next(s);
+}
+
+static void
+scan_next(struct scanner *s)
+{
+	for (; s->i < s->n; s->i++) {
+		struct upload_view *v = &s->views[s->i];
+		const struct journal_upload *row = &s->rows[s->i];
+		struct upload *u;
+
+		if (!v->found)
+			continue;
+		u = upload_by_id(s->call.us, row->id);
+		if (in_memory(u)) {
+			v->end = u->end;
+		} else if (row->state == UPLOAD_CLOSING ||
+			   row->state == UPLOAD_COMPLETING ||
+			   row->state == UPLOAD_SEALED) {
+			v->end = row->end;
+		} else {
+			journal_get(s->call.us->b->journal, row->id, scan_parts,
+				    s);
+			return;
+		}
+	}
+	call_finish(&s->call, ERR_OK, NULL);
+}
+
+static void
+scan_rows(void *arg, const struct journal_reply *r)
+{
+	struct scanner *s = arg;
+	size_t i, skip = strlen(s->prefix);
+
+	if (r->err) {
+		call_finish(&s->call, r->err, NULL);
+		return;
+	}
+	s->rows = mem_array(r->n + 1, sizeof(*s->rows));
+	s->views = mem_array(r->n + 1, sizeof(*s->views));
+	for (i = 0; i < r->n; i++) {
+		struct journal_upload *row = &s->rows[s->n];
+
+		if (strchr(r->uploads[i].key + skip, '/'))
+			continue;
+		*row = r->uploads[i];
+		view_row(&s->views[s->n], row, s->user, row->path);
+		s->views[s->n].path = row->path;
+		s->views[s->n].key = row->key;
+		s->n++;
+	}
+	scan_next(s);
+}
+
+struct upload_call *
+upload_scan(struct uploads *us, struct upload_who who, struct store *store,
+	    const char *key_prefix, upload_scan_fn *fn, void *arg)
+{
+	struct scanner *s = mem_alloc(sizeof(*s));
+	struct journal_query q = { 0 };
+
+	call_init(&s->call, us, scanner_deliver);
+	s->store = store;
+	s->fn = fn;
+	s->arg = arg;
+	str_copy(s->prefix, sizeof(s->prefix), key_prefix);
+	str_copy(s->user, sizeof(s->user), who.user->name);
+	q.states = 1u << UPLOAD_OPEN | 1u << UPLOAD_PARKED |
+		   1u << UPLOAD_CLOSING | 1u << UPLOAD_SEALED |
+		   1u << UPLOAD_COMPLETING;
+	q.store = store_name(store);
+	q.key_prefix = s->prefix;
+	q.max = 1000;
+	journal_list(us->b->journal, &q, scan_rows, s);
+	return &s->call;
+}

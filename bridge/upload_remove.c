@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * REMOVE. Under its own path an upload is aborted. A published object is
+ * deleted, but never while an upload to its key is live: then it is hidden,
+ * and deleted when that upload ends without replacing it. A temporary name
+ * never touches the object of its final name.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/upload_private.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+
+#define REMOVE_POLL_MS 100
+
+struct remover {
+	struct upload_done *done;
+	struct uploads *us;
+	struct uname name;
+	struct user *user;
+	char session[16];
+	bool any_user; /* an operator asked */
+	struct keylock *lock;
+	struct journal_upload row;
+	struct store_object object;
+	struct loop_timer *timer;
+	uint64_t deadline;
+	struct journal_event event;
+	char *body;
+};
+
+static void remover_find(void *arg);
+
+static void
+remover_end(struct remover *r, enum err err, const char *why)
+{
+	keylock_drop(r->lock);
+	uploads_kick(r->us);
+	call_finish(&r->done->call, err, why);
+	loop_timer_free(r->timer);
+	user_unref(r->user);
+	free(r->body);
+	free(r);
+}
+
+static void
+remover_wait(struct remover *r)
+{
+	keylock_drop(r->lock);
+	r->lock = NULL;
+	if (clock_ms() >= r->deadline)
+		remover_end(r, ERR_PUBLISHING,
+			    "the file is still being published");
+	else
+		loop_timer_set(r->timer, REMOVE_POLL_MS);
+}
+
+/* The object itself: the key is locked, and no upload is live. */
+
+static void
+deleted_recorded(void *arg, const struct journal_reply *reply)
+{
+	struct remover *r = arg;
+
+	if (reply->err)
+		log_error("upload", r->session, "event_not_recorded",
+			  KV_S("key", r->name.key), KV_ERR(reply->err));
+	remover_end(r, reply->err ? ERR_AGAIN : ERR_OK, NULL);
+}
+
+static void
+object_deleted(void *arg, const struct store_result *res)
+{
+	struct remover *r = arg;
+	struct journal_tx tx = { 0 };
+	struct journal_attr attr = { 0 };
+
+	if (res->err) {
+		remover_end(r, res->err, res->why);
+		return;
+	}
+	log_info("upload", r->session, "deleted", KV_S("key", r->name.key));
+	str_copy(attr.store, sizeof(attr.store), r->row.store);
+	str_copy(attr.key, sizeof(attr.key), r->name.key);
+	tx.attr_drop = &attr;
+	id_new(r->event.id);
+	r->event.kind = "deleted";
+	r->body = event_body_row(&r->row, r->event.id, "deleted");
+	r->event.body = r->body;
+	tx.event = &r->event;
+	tx.event_upload = r->row.id;
+	journal_commit(r->us->b->journal, &tx, deleted_recorded, r);
+}
+
+static void
+object_headed(void *arg, const struct store_result *res)
+{
+	struct remover *r = arg;
+	struct journal_upload *row = &r->row;
+
+	if (res->err) {
+		remover_end(r, res->err, res->why);
+		return;
+	}
+	/* A row that is never stored: the event's data. */
+	memset(row, 0, sizeof(*row));
+	id_new(row->id);
+	str_copy(row->store, sizeof(row->store), store_name(r->name.store));
+	str_copy(row->key, sizeof(row->key), r->name.key);
+	str_copy(row->final_path, sizeof(row->final_path), r->name.path);
+	if (r->user)
+		str_copy(row->user, sizeof(row->user), r->user->name);
+	str_copy(row->owner, sizeof(row->owner), r->us->b->config->node);
+	store_delete(r->name.store, r->name.key, object_deleted, r);
+}
+
+/* An upload of another path has the key: the object is hidden. */
+
+static void
+hidden_recorded(void *arg, const struct journal_reply *reply)
+{
+	struct remover *r = arg;
+	struct upload *u;
+
+	if (reply->err == ERR_CONFLICT) {
+		remover_wait(r);
+		return;
+	}
+	u = upload_by_id(r->us, r->row.id);
+	if (!reply->err && u)
+		str_copy(u->row.hidden_etag, sizeof(u->row.hidden_etag),
+			 r->row.hidden_etag);
+	remover_end(r, reply->err, NULL);
+}
+
+static void
+hide(struct remover *r, const struct store_result *res)
+{
+	struct journal_tx tx = { .update = &r->row, .set = JSET_HIDDEN };
+
+	if (res->err) {
+		remover_end(r, res->err, res->why);
+		return;
+	}
+	if (!strcmp(res->object.etag, r->row.hidden_etag)) {
+		remover_end(r, ERR_NOT_FOUND, NULL);
+		return;
+	}
+	str_copy(r->row.hidden_etag, sizeof(r->row.hidden_etag),
+		 res->object.etag);
+	journal_commit(r->us->b->journal, &tx, hidden_recorded, r);
+}
+
+static void
+hide_headed(void *arg, const struct store_result *res)
+{
+	hide(arg, res);
+}
+
+/* The upload itself. */
+
+static void
+abort_recorded(void *arg, const struct journal_reply *reply)
+{
+	struct remover *r = arg;
+
+	if (reply->err == ERR_CONFLICT) {
+		remover_wait(r);
+		return;
+	}
+	if (!reply->err)
+		abort_start(r->us, r->row.id);
+	remover_end(r, reply->err, NULL);
+}
+
+static void
+abort_row(struct remover *r)
+{
+	struct journal_tx tx = { .update = &r->row,
+				 .set = JSET_STATE | JSET_EPOCH | JSET_HIDDEN };
+
+	tx.new_epoch = r->row.epoch + 1;
+	r->row.state = UPLOAD_ABORTING;
+	journal_commit(r->us->b->journal, &tx, abort_recorded, r);
+}
+
+static void
+abort_headed(void *arg, const struct store_result *res)
+{
+	struct remover *r = arg;
+
+	if (res->err && res->err != ERR_NOT_FOUND) {
+		remover_end(r, res->err, res->why);
+		return;
+	}
+	if (!res->err)
+		str_copy(r->row.hidden_etag, sizeof(r->row.hidden_etag),
+			 res->object.etag);
+	abort_row(r);
+}
+
+/* Locked: look again, since anything may have happened before. */
+static void
+locked_found(void *arg, const struct journal_reply *reply)
+{
+	struct remover *r = arg;
+	const struct journal_upload *row = reply->upload;
+
+	if (reply->err) {
+		remover_end(r, ERR_AGAIN, "the journal cannot be read now");
+	} else if (!row) {
+		if (r->name.temp)
+			remover_end(r, ERR_NOT_FOUND, NULL);
+		else
+			store_head(r->name.store, r->name.key, object_headed,
+				   r);
+	} else if (strcmp(row->path, r->name.path) ||
+		   row->state == UPLOAD_CLOSING ||
+		   row->state == UPLOAD_COMPLETING) {
+		remover_wait(r);
+	} else {
+		r->row = *row;
+		if (r->name.temp || r->any_user)
+			abort_row(r);
+		else
+			store_head(r->name.store, r->name.key, abort_headed, r);
+	}
+}
+
+static void
+locked(void *arg, enum err err, const char *why, struct keylock *lock)
+{
+	struct remover *r = arg;
+
+	if (err) {
+		remover_end(r, err, why);
+		return;
+	}
+	r->lock = lock;
+	journal_find(r->us->b->journal, store_name(r->name.store), r->name.key,
+		     locked_found, r);
+}
+
+static void
+lock_key(struct remover *r, const char *user, bool takeover)
+{
+	struct keyer_want want = { r->name.store, r->name.key, user, takeover };
+
+	keyer_start(r->us, &want, locked, r);
+}
+
+static void
+found(void *arg, const struct journal_reply *reply)
+{
+	struct remover *r = arg;
+	const struct journal_upload *row = reply->upload;
+	const char *me = r->user ? r->user->name : row ? row->user : "";
+
+	if (reply->err) {
+		remover_end(r, ERR_AGAIN, "the journal cannot be read now");
+		return;
+	}
+	if (!row) {
+		lock_key(r, me, false);
+		return;
+	}
+	r->row = *row;
+	if (!strcmp(row->path, r->name.path) && !strcmp(row->user, me))
+		lock_key(r, me, true);
+	else if (r->name.temp)
+		remover_end(r, ERR_NOT_FOUND, NULL);
+	else if (row->state == UPLOAD_CLOSING ||
+		 row->state == UPLOAD_COMPLETING)
+		remover_wait(r);
+	else
+		store_head(r->name.store, r->name.key, hide_headed, r);
+}
+
+static void
+remover_find(void *arg)
+{
+	struct remover *r = arg;
+
+	journal_find(r->us->b->journal, store_name(r->name.store), r->name.key,
+		     found, r);
+}
+
+static struct remover *
+remover_new(struct uploads *us, upload_done_fn *fn, void *arg)
+{
+	struct remover *r = mem_alloc(sizeof(*r));
+
+	r->us = us;
+	r->done = done_new(us, fn, arg);
+	r->timer = loop_timer_new(us->b->loop, remover_find, r);
+	r->deadline = clock_ms() + us->b->config->publishing_wait_ms;
+	return r;
+}
+
+struct upload_call *
+upload_remove(struct uploads *us, struct upload_who who,
+	      const struct upload_name *name, upload_done_fn *fn, void *arg)
+{
+	struct remover *r = remover_new(us, fn, arg);
+
+	uname_copy(&r->name, name);
+	r->user = user_ref(who.user);
+	str_copy(r->session, sizeof(r->session), who.session);
+	remover_find(r);
+	return &r->done->call;
+}
+
+void
+upload_abort_row(struct uploads *us, const struct journal_upload *row,
+		 upload_done_fn *fn, void *arg)
+{
+	struct remover *r = remover_new(us, fn, arg);
+	struct upload_name name = { bridge_store(us->b, row->store), row->key,
+				    row->path, row->final_path,
+				    row->flags & UPLOAD_TEMP };
+
+	if (!name.store) {
+		remover_end(r, ERR_NOT_FOUND, "its store is not configured");
+		return;
+	}
+	uname_copy(&r->name, &name);
+	str_copy(r->session, sizeof(r->session), "ctl");
+	r->any_user = true;
+	remover_find(r);
+}
+
+/* hidden_delete() */
+
+struct hidden {
+	struct uploads *us;
+	struct store *store;
+	struct keylock *lock;
+	char key[STORE_KEY_MAX + 1];
+	char etag[STORE_ETAG_MAX + 1];
+};
+
+static void
+hidden_end(struct hidden *h)
+{
+	keylock_drop(h->lock);
+	uploads_kick(h->us);
+	free(h);
+}
+
+static void
+hidden_deleted(void *arg, const struct store_result *res)
+{
+	struct hidden *h = arg;
+
+	if (res->err)
+		log_error("upload", NULL, "hidden_not_deleted",
+			  KV_S("key", h->key), KV_ERR(res->err));
+	hidden_end(h);
+}
+
+static void
+hidden_headed(void *arg, const struct store_result *res)
+{
+	struct hidden *h = arg;
+
+	if (res->err || strcmp(res->object.etag, h->etag))
+		hidden_end(h);
+	else
+		store_delete(h->store, h->key, hidden_deleted, h);
+}
+
+void
+hidden_delete(struct uploads *us, struct store *store, const char *key,
+	      const char *etag, struct keylock *lock)
+{
+	struct hidden *h = mem_alloc(sizeof(*h));
+
+	h->us = us;
+	h->store = store;
+	h->lock = lock;
+	str_copy(h->key, sizeof(h->key), key);
+	str_copy(h->etag, sizeof(h->etag), etag);
+	store_head(store, key, hidden_headed, h);
+}

@@ -1,0 +1,759 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where written bytes go: right behind the end, ahead of it (held until the
+ * gap closes), or in place while the whole file lies in its first segment.
+ * What the spool cannot take at once is held in memory, and the client paused.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/upload_private.h"
+#include "bridge/vfs.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+
+#define FOLLOW_STEP (1u << 20) /* the hash is told this often */
+
+static unsigned
+hash_kinds(const struct upload *u)
+{
+	unsigned needs = store_needs(u->store);
+
+	return (needs & STORE_NEED_SHA256 ? SEGMENT_SHA256 : 0) |
+	       (needs & STORE_NEED_MD5 ? SEGMENT_MD5 : 0);
+}
+
+struct useg *
+useg_add(struct upload *u, struct segment *seg, uint32_t no, uint64_t base,
+	 uint64_t cap)
+{
+	struct useg *g = mem_alloc(sizeof(*g)), **at = &u->segs;
+
+	g->u = u;
+	g->seg = seg;
+	g->no = no;
+	g->base = base;
+	g->cap = cap;
+	if (hash_kinds(u))
+		segment_hash_want(seg, hash_kinds(u));
+	while (*at && (*at)->no < no)
+		at = &(*at)->next;
+	g->next = *at;
+	*at = g;
+	return g;
+}
+
+void
+useg_drop(struct useg *g, bool discard)
+{
+	struct upload *u = g->u;
+	struct useg **at = &u->segs;
+
+	while (*at != g)
+		at = &(*at)->next;
+	*at = g->next;
+	if (g->op) {
+		store_cancel(g->op);
+		parts_request_end(u);
+	}
+	if (g->reserved)
+		ledger_spool_give(u->all->b->ledger, u->row.user, g->reserved);
+	if (discard)
+		segment_discard(g->seg);
+	else
+		segment_close(g->seg);
+	free(g);
+}
+
+struct useg *
+useg_last(struct upload *u)
+{
+	struct useg *g = u->segs;
+
+	while (g && g->next)
+		g = g->next;
+	return g;
+}
+
+uint64_t
+upload_floor(const struct upload *u)
+{
+	return u->segs ? u->segs->base : u->end;
+}
+
+/* Where the part behind everything known begins. */
+static void
+next_part(struct upload *u, uint32_t *no, uint64_t *base)
+{
+	struct useg *g = useg_last(u);
+	struct store_part *p = u->nparts ? &u->parts[u->nparts - 1] : NULL;
+
+	*no = 1;
+	*base = 0;
+	if (p) {
+		*no = p->no + 1;
+		*base = p->off + p->len;
+	}
+	if (g && g->no >= *no) {
+		*no = g->no + 1;
+		*base = g->base + g->cap;
+	}
+}
+
+static enum err
+segment_make(struct upload *u, struct useg **out)
+{
+	struct segment_id id = { .rewind = u->row.rewind };
+	struct segment *seg;
+	enum err err;
+
+	str_copy(id.upload, sizeof(id.upload), u->row.id);
+	next_part(u, &id.no, &id.base);
+	id.capacity = schedule_part_len(store_limits(u->store),
+					u->row.flags & UPLOAD_DECLARED
+						? u->row.declared
+						: SCHEDULE_SIZE_UNKNOWN,
+					id.base);
+	if (!id.capacity || id.no > store_limits(u->store)->parts_max)
+		return ERR_TOO_LARGE;
+	err = segment_create(u->all->b->spool, &id, &seg);
+	if (err)
+		return err;
+	*out = useg_add(u, seg, id.no, id.base, id.capacity);
+	return ERR_OK;
+}
+
+/* The segment that takes byte `off`, made when it does not exist yet. */
+static enum err
+segment_for(struct upload *u, uint64_t off, struct useg **out)
+{
+	struct useg *g;
+	enum err err;
+
+	for (g = u->segs; g; g = g->next)
+		if (off >= g->base && off < g->base + g->cap)
+			break;
+	while (!g) {
+		err = segment_make(u, &g);
+		if (err)
+			return err;
+		if (off >= g->base + g->cap)
+			g = NULL;
+	}
+	if (g->state != USEG_FILLING)
+		return ERR_INVALID;
+	*out = g;
+	return ERR_OK;
+}
+
+/*
+ * Room in the ledger for n more bytes of g. Without it the client is paused,
+ * but what was read already is still taken.
+ */
+static void
+reserve(struct upload *u, struct useg *g, uint64_t need, bool finish)
+{
+	uint64_t step;
+
+	if (need <= g->reserved)
+		return;
+	step = g->no == 1 && need <= UPLOAD_FIRST_STEP ? UPLOAD_FIRST_STEP
+						       : g->cap;
+	if (step > g->cap)
+		step = g->cap;
+	step -= g->reserved;
+	if (ledger_spool_take(u->all->b->ledger, u->row.user, step, finish)) {
+		if (!(u->paused & PAUSE_SPOOL))
+			u->patience_end = clock_ms() + UPLOAD_PATIENCE_MS;
+		upload_pause(u, PAUSE_SPOOL);
+		return;
+	}
+	g->reserved += step;
+	if (!u->hold)
+		upload_resume(u, PAUSE_SPOOL);
+}
+
+static void
+advanced(struct upload *u, struct useg *g, uint64_t n)
+{
+	uint64_t got = segment_received(g->seg);
+
+	u->end = g->base + got;
+	if (!g->dirty_since)
+		g->dirty_since = clock_ms();
+	if (hash_kinds(u) &&
+	    (got / FOLLOW_STEP != (got - n) / FOLLOW_STEP || got == g->cap))
+		segment_hash_follow(g->seg);
+}
+
+/* Held extents that the end has reached are counted in. */
+static enum err
+merge_held(struct upload *u)
+{
+	while (u->nheld && u->held[0].off <= u->end) {
+		uint64_t top = u->held[0].off + u->held[0].len;
+
+		while (u->end < top) {
+			struct useg *g;
+			uint64_t n = top - u->end;
+			enum err err = segment_for(u, u->end, &g);
+
+			if (err)
+				return err;
+			if (n > g->base + g->cap - u->end)
+				n = g->base + g->cap - u->end;
+			reserve(u, g, u->end - g->base + n, false);
+			err = segment_adopt(g->seg, n);
+			if (err)
+				return err;
+			advanced(u, g, n);
+		}
+		u->nheld--;
+		memmove(u->held, u->held + 1, u->nheld * sizeof(*u->held));
+	}
+	return ERR_OK;
+}
+
+static enum err
+put_behind(struct upload *u, const unsigned char *data, size_t n, size_t *done)
+{
+	while (n) {
+		struct useg *g;
+		size_t k = n;
+		enum err err = segment_for(u, u->end, &g);
+
+		if (err)
+			return err;
+		if (k > g->base + g->cap - u->end)
+			k = g->base + g->cap - u->end;
+		reserve(u, g, u->end - g->base + k, false);
+		err = segment_append(g->seg, data, k);
+		if (err)
+			return err;
+		advanced(u, g, k);
+		data += k;
+		n -= k;
+		*done += k;
+	}
+	return u->nheld ? merge_held(u) : ERR_OK;
+}
+
+enum err
+upload_spool(struct upload *u, const void *data, size_t n)
+{
+	size_t done = 0;
+
+	return put_behind(u, data, n, &done);
+}
+
+static enum err
+extent_add(struct upload *u, uint64_t off, uint64_t len)
+{
+	size_t i = 0;
+
+	while (i < u->nheld && u->held[i].off + u->held[i].len < off)
+		i++;
+	if (i < u->nheld && u->held[i].off <= off + len) {
+		struct extent *e = &u->held[i];
+		uint64_t top = e->off + e->len;
+
+		if (off + len > top)
+			top = off + len;
+		if (off < e->off)
+			e->off = off;
+		e->len = top - e->off;
+		while (i + 1 < u->nheld && u->held[i + 1].off <= top) {
+			struct extent *x = &u->held[i + 1];
+
+			if (x->off + x->len > top)
+				top = x->off + x->len;
+			e->len = top - e->off;
+			u->nheld--;
+			memmove(x, x + 1, (u->nheld - i - 1) * sizeof(*x));
+		}
+		return ERR_OK;
+	}
+	if (u->nheld == UPLOAD_HELD_MAX)
+		return ERR_TOO_LARGE;
+	memmove(u->held + i + 1, u->held + i,
+		(u->nheld - i) * sizeof(*u->held));
+	u->held[i] = (struct extent){ off, len };
+	u->nheld++;
+	return ERR_OK;
+}
+
+static enum err
+put_ahead(struct upload *u, uint64_t off, const unsigned char *data, size_t n,
+	  size_t *done)
+{
+	if (off + n - u->end > UPLOAD_AHEAD_MAX)
+		return ERR_TOO_LARGE;
+	while (n) {
+		struct useg *g;
+		size_t k = n;
+		enum err err = segment_for(u, off, &g);
+
+		if (err)
+			return err;
+		if (k > g->base + g->cap - off)
+			k = g->base + g->cap - off;
+		reserve(u, g, off - g->base + k, false);
+		err = segment_write_at(g->seg, off - g->base, data, k);
+		if (!err)
+			err = extent_add(u, off, k);
+		if (err)
+			return err;
+		off += k;
+		data += k;
+		n -= k;
+		*done += k;
+	}
+	return ERR_OK;
+}
+
+/* The whole file lies in its first segment, and none of it was sent. */
+static bool
+in_first_segment(const struct upload *u)
+{
+	return u->segs && !u->segs->next && !u->nparts && u->segs->no == 1 &&
+	       u->segs->state == USEG_FILLING;
+}
+
+static enum err
+spool_bytes(struct upload *u, uint64_t off, const unsigned char *data, size_t n,
+	    size_t *done)
+{
+	size_t k;
+	enum err err;
+
+	if (off > u->end)
+		return put_ahead(u, off, data, n, done);
+	if (off == u->end)
+		return put_behind(u, data, n, done);
+	if (!in_first_segment(u))
+		return ERR_INVALID;
+	k = n < u->end - off ? n : u->end - off;
+	err = segment_write_at(u->segs->seg, off, data, k);
+	if (err)
+		return err;
+	u->segs->dirty_since =
+		u->segs->dirty_since ? u->segs->dirty_since : clock_ms();
+	*done += k;
+	return n > k ? put_behind(u, data + k, n - k, done) : ERR_OK;
+}
+
+static enum err
+hold_add(struct upload *u, uint64_t off, const unsigned char *data, size_t n)
+{
+	struct hold *h;
+
+	if (u->hold_bytes + n > UPLOAD_HOLD_MAX)
+		return ERR_TOO_LARGE;
+	h = mem_alloc(sizeof(*h) + n);
+	h->off = off;
+	h->n = n;
+	memcpy(h->data, data, n);
+	*u->hold_tail = h;
+	u->hold_tail = &h->next;
+	u->hold_bytes += n;
+	upload_pause(u, PAUSE_HOLD);
+	return ERR_OK;
+}
+
+static bool
+spool_full(enum err err)
+{
+	return err == ERR_NO_SPACE || err == ERR_IO;
+}
+
+/* An error that waiting cannot mend: says it to the client, once. */
+static enum err
+write_failed(struct upload *u, enum err err, uint64_t off)
+{
+	char why[STORE_WHY_MAX] = "";
+
+	if (err == ERR_INVALID)
+		str_printf(why, sizeof(why),
+			   "bytes before offset %" PRIu64
+			   " are on their way and cannot be changed",
+			   u->end);
+	else if (err == ERR_TOO_LARGE && off > u->end)
+		str_printf(why, sizeof(why),
+			   "offset %" PRIu64 " is too far ahead of %" PRIu64,
+			   off, u->end);
+	else if (err == ERR_TOO_LARGE)
+		str_copy(why, sizeof(why),
+			 "the file is larger than the store takes");
+	upload_fail(u, err, *why ? why : NULL);
+	return err;
+}
+
+static void
+spool_wait(struct upload *u, enum err err)
+{
+	if (!(u->paused & PAUSE_SPOOL)) {
+		u->patience_end = clock_ms() + UPLOAD_PATIENCE_MS;
+		log_warn("upload", u->session, "spool_full",
+			 KV_S("id", u->row.id), KV_ERR(err));
+	}
+	upload_pause(u, PAUSE_SPOOL);
+}
+
+void
+upload_replay(struct upload *u)
+{
+	while (u->hold) {
+		struct hold *h = u->hold;
+		size_t done = 0;
+		enum err err = spool_bytes(u, h->off, h->data, h->n, &done);
+
+		if (err) {
+			h->off += done;
+			h->n -= done;
+			memmove(h->data, h->data + done, h->n);
+			if (spool_full(err))
+				spool_wait(u, err);
+			else
+				write_failed(u, err, h->off);
+			return;
+		}
+		u->hold = h->next;
+		u->hold_bytes -= h->n;
+		free(h);
+	}
+	u->hold_tail = &u->hold;
+	upload_resume(u, PAUSE_HOLD | PAUSE_SPOOL);
+}
+
+void
+upload_reserve_retry(struct upload *u)
+{
+	struct useg *g = useg_last(u);
+
+	if (!(u->paused & PAUSE_SPOOL) || u->failed)
+		return;
+	if (u->hold)
+		upload_pump(u);
+	else if (g)
+		reserve(u, g, segment_received(g->seg) + 1, true);
+	else
+		upload_resume(u, PAUSE_SPOOL);
+	if (u->paused & PAUSE_SPOOL && clock_ms() >= u->patience_end)
+		upload_fail(u, ERR_NO_SPACE,
+			    "the gateway's spool is full; the upload is kept "
+			    "and can be resumed");
+}
+
+/* Generations, resuming, rewinding. */
+
+static void
+acks_may_go(struct upload *u, enum err err, void *arg)
+{
+	(void)arg;
+	u->acks_wait--;
+	if (err)
+		upload_fail(u, ERR_CONFLICT,
+			    "the journal refused; another session took over");
+}
+
+static void
+generation_recorded(struct upload *u, enum err err, void *arg)
+{
+	acks_may_go(u, err, arg);
+	if (!err && *u->old_id) {
+		abort_start(u->all, u->old_id);
+		u->old_id[0] = '\0';
+	}
+}
+
+enum err
+upload_begin_generation(struct upload *u)
+{
+	struct commit *c;
+
+	u->fresh = false;
+	u->in_journal = true;
+	u->row.state = UPLOAD_OPEN;
+	u->row.created_at = clock_wall_ms();
+	c = commit_new(u, 0);
+	c->tx.insert = &c->row;
+	if (*u->old_id) {
+		c->tx.supersede = u->old_id;
+		c->tx.supersede_epoch = u->old_epoch;
+	}
+	u->acks_wait++;
+	commit_send(c, generation_recorded, NULL);
+	return ERR_OK;
+}
+
+/* What was recovered is given up in favour of a new file. */
+static void
+become_fresh(struct upload *u)
+{
+	struct ledger *l = u->all->b->ledger;
+
+	str_copy(u->old_id, sizeof(u->old_id), u->row.id);
+	u->old_epoch = u->row.epoch;
+	while (u->segs)
+		useg_drop(u->segs, true);
+	ledger_upload_remove(l, u->row.id);
+	id_new(u->row.id);
+	ledger_upload_add(l, u->row.id, u->keyhash);
+	u->row.epoch = 1;
+	u->row.rewind = 0;
+	u->row.backend_id[0] = '\0';
+	u->row.flags &= UPLOAD_TEMP | UPLOAD_DECLARED;
+	u->row.end = 0;
+	u->row.creating_at = u->row.verified_at = u->row.parked_at = 0;
+	u->nparts = 0;
+	u->nheld = 0;
+	u->end = 0;
+}
+
+static struct commit *
+resume_commit(struct upload *u, unsigned set)
+{
+	struct commit *c;
+
+	if (u->segs)
+		segment_set_flags(u->segs->seg, 0); /* no longer closing */
+	u->row.state = UPLOAD_OPEN;
+	c = commit_new(u, set | JSET_STATE | JSET_EPOCH | JSET_OWNER |
+				  JSET_DECLARED | JSET_FLAGS | JSET_MTIME);
+	c->tx.new_epoch = ++u->row.epoch;
+	u->acks_wait++;
+	return c;
+}
+
+static void
+resume_at_end(struct upload *u)
+{
+	struct useg *g = useg_last(u);
+	struct commit *c = resume_commit(u, 0);
+
+	if (g && g->state == USEG_KEPT && u->nparts &&
+	    u->parts[u->nparts - 1].no == g->no) {
+		g->state = USEG_FILLING;
+		c->tx.drop_from = g->no;
+		u->nparts--;
+	}
+	commit_send(c, acks_may_go, NULL);
+}
+
+static void
+rewound(struct upload *u, enum err err, void *arg)
+{
+	u->preparing = false;
+	acks_may_go(u, err, arg);
+}
+
+static enum err
+rewind_to(struct upload *u, uint64_t w)
+{
+	struct useg *g, *next;
+	struct commit *c;
+	uint32_t no = 0;
+	enum err err = ERR_OK;
+
+	for (g = u->segs; g; g = next) {
+		next = g->next;
+		if (g->base + g->cap <= w)
+			continue;
+		parts_cancel(u, g->no);
+		if (!no)
+			no = g->no;
+		if (g->base >= w) {
+			useg_drop(g, true);
+			continue;
+		}
+		err = segment_cut(g->seg, w - g->base);
+		g->state = USEG_FILLING;
+	}
+	if (err)
+		return err;
+	while (u->nparts &&
+	       u->parts[u->nparts - 1].off + u->parts[u->nparts - 1].len > w)
+		no = u->parts[--u->nparts].no;
+	u->nheld = 0;
+	u->end = w;
+	u->row.rewind++;
+	u->preparing = true;
+	c = resume_commit(u, JSET_REWIND);
+	c->tx.drop_from = no;
+	commit_send(c, rewound, NULL);
+	log_info("upload", u->session, "upload_rewound", KV_S("id", u->row.id),
+		 KV_U("offset", w));
+	return ERR_OK;
+}
+
+static bool
+part_starts_at(const struct upload *u, uint64_t w)
+{
+	size_t i;
+
+	for (i = 0; i < u->nparts; i++)
+		if (u->parts[i].off == w)
+			return true;
+	return false;
+}
+
+static enum err
+decide_fresh(struct upload *u, uint64_t off)
+{
+	if (off == 0 || !u->object_there)
+		return upload_begin_generation(u);
+	if (off != u->object.size) {
+		upload_fail(u, ERR_UNSUPPORTED,
+			    "a published file can be replaced or appended to, "
+			    "not changed in the middle");
+		return ERR_UNSUPPORTED;
+	}
+	if (off > UPLOAD_APPEND_MAX) {
+		upload_fail(u, ERR_TOO_LARGE,
+			    "files above 5 GiB cannot be appended to");
+		return ERR_TOO_LARGE;
+	}
+	append_start(u);
+	return ERR_OK;
+}
+
+/* The first write on a file opened without TRUNC says what it is. */
+static enum err
+decide(struct upload *u, uint64_t off)
+{
+	char why[STORE_WHY_MAX] = "";
+
+	upload_enter(u, PHASE_TAKING);
+	if (u->fresh)
+		return decide_fresh(u, off);
+	if (off >= u->end) {
+		resume_at_end(u);
+		return ERR_OK;
+	}
+	if (off == 0) {
+		become_fresh(u);
+		return upload_begin_generation(u);
+	}
+	if (off >= upload_floor(u) || part_starts_at(u, off))
+		return rewind_to(u, off);
+	str_printf(why, sizeof(why), "resume at offset %" PRIu64, u->end);
+	upload_fail(u, ERR_INVALID, why);
+	return ERR_INVALID;
+}
+
+enum err
+upload_file_write(struct upload_file *f, uint64_t off, const void *data,
+		  size_t n, const char **why)
+{
+	struct upload *u = f->u;
+	enum err err = ERR_OK;
+	size_t done = 0;
+
+	*why = err_text(ERR_OK);
+	if (!u) {
+		*why = "another session took this upload over";
+		return ERR_IN_USE;
+	}
+	u->busy++;
+	if (!u->failed) {
+		u->last_ms = clock_ms();
+		u->received += n;
+		ledger_add(u->all->b->ledger, LEDGER_RECEIVED, n);
+		if (u->phase == PHASE_IDLE)
+			err = decide(u, off);
+		if (!err && !u->hold && !u->preparing && n)
+			err = spool_bytes(u, off, data, n, &done);
+		if (spool_full(err)) {
+			spool_wait(u, err);
+			err = ERR_OK;
+		}
+		if (!err && done < n)
+			err = hold_add(u, off + done,
+				       (const unsigned char *)data + done,
+				       n - done);
+		if (err)
+			write_failed(u, err, off);
+	}
+	if (u->failed) {
+		str_copy(f->why, sizeof(f->why), u->why);
+		*why = f->why;
+		err = u->failed;
+	}
+	if (!upload_file_acks(f))
+		f->acks_ok = false;
+	parts_pump(u);
+	u->busy--;
+	return err;
+}
+
+/* FSETSTAT with a size, on a file that nothing was written to yet. */
+static enum err
+truncate_undecided(struct upload *u, uint64_t size, const char **why)
+{
+	uint64_t now = u->fresh ? u->object.size : u->end;
+
+	if (size == now && !u->fresh && size) {
+		/* All bytes came before; the client confirms that. */
+		upload_enter(u, PHASE_TAKING);
+		u->size_confirmed = true;
+		resume_at_end(u);
+		return ERR_OK;
+	}
+	if (size == now)
+		return ERR_OK;
+	if (size == 0) {
+		upload_enter(u, PHASE_TAKING);
+		if (!u->fresh)
+			become_fresh(u);
+		u->size_confirmed = true;
+		return upload_begin_generation(u);
+	}
+	*why = "only an upload in progress can change its size";
+	return ERR_UNSUPPORTED;
+}
+
+static void
+declare(struct upload *u, uint64_t size)
+{
+	u->row.declared = size;
+	u->row.flags |= UPLOAD_DECLARED;
+	commit_send(commit_new(u, JSET_DECLARED | JSET_FLAGS), NULL, NULL);
+}
+
+enum err
+upload_file_truncate(struct upload_file *f, uint64_t size, const char **why)
+{
+	struct upload *u = f->u;
+	enum err err;
+
+	*why = err_text(ERR_OK);
+	if (!u || u->failed) {
+		*why = u ? u->why : "another session took this upload over";
+		return u ? u->failed : ERR_IN_USE;
+	}
+	if (f->append) {
+		/* OpenSSH says so that its `reput` was interrupted. */
+		u->client_cut = true;
+		return ERR_OK;
+	}
+	if (u->phase == PHASE_IDLE)
+		return truncate_undecided(u, size, why);
+	u->size_confirmed = true;
+	if (u->hold || u->preparing || size == u->end)
+		return ERR_OK;
+	if (size > u->end) {
+		declare(u, size);
+		return ERR_OK;
+	}
+	if (!in_first_segment(u)) {
+		*why = "a large upload cannot be cut";
+		return ERR_UNSUPPORTED;
+	}
+	err = segment_cut(u->segs->seg, size);
+	if (!err) {
+		u->nheld = 0;
+		u->end = size;
+	}
+	return err;
+}
