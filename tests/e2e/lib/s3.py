@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looks into the S3 store directly, not through the gateway.
+
+s3.py make | sha256 KEY | exists KEY | size KEY | uploads | list | put KEY FILE
+"""
+import hashlib
+import os
+import sys
+
+import boto3
+import botocore.config
+import botocore.exceptions
+
+BUCKET = os.environ["BUCKET"]
+
+
+def client():
+    return boto3.client(
+        "s3",
+        endpoint_url=os.environ["S3_ENDPOINT"],
+        region_name=os.environ["S3_REGION"],
+        aws_access_key_id=os.environ["S3_ACCESS"],
+        aws_secret_access_key=os.environ["S3_SECRET"],
+        config=botocore.config.Config(
+            s3={"addressing_style": "path"}, retries={"max_attempts": 2}
+        ),
+    )
+
+
+def size(s3, key):
+    """The object's size; None when there is none."""
+    try:
+        return s3.head_object(Bucket=BUCKET, Key=key)["ContentLength"]
+    except botocore.exceptions.ClientError as e:
+        if e.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return None
+        raise
+
+
+def sha256(s3, key):
+    digest = hashlib.sha256()
+    body = s3.get_object(Bucket=BUCKET, Key=key)["Body"]
+    for chunk in iter(lambda: body.read(1 << 20), b""):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def main():
+    s3 = client()
+    what, args = sys.argv[1], sys.argv[2:]
+    if what == "make":
+        s3.create_bucket(Bucket=BUCKET)
+    elif what == "sha256":
+        print(sha256(s3, args[0]))
+    elif what == "exists":
+        sys.exit(size(s3, args[0]) is None)
+    elif what == "size":
+        print(size(s3, args[0]))
+    elif what == "uploads":
+        pages = s3.list_multipart_uploads(Bucket=BUCKET)
+        for u in pages.get("Uploads", []):
+            print(u["Key"], u["UploadId"])
+    elif what == "list":
+        for o in s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+            print(o["Key"], o["Size"])
+    elif what == "put":
+        with open(args[1], "rb") as f:
+            s3.put_object(Bucket=BUCKET, Key=args[0], Body=f)
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()
