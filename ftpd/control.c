@@ -15,6 +15,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
+#include "bridge/ledger.h"
 #include "ftpd/address.h"
 #include "ftpd/data.h"
 #include "ftpd/listing.h"
@@ -131,9 +132,6 @@ control_free(struct control *c)
 	transfer_drop(c->transfer);
 	status_drop(c->status);
 	data_free(c->data);
-	if (c->logged_in)
-		log_info("ftpd", session_id(c->session), "logout",
-			 KV_S("user", c->user));
 	session_free(c->session);
 	control_io_close(c);
 	drop_pending(c);
@@ -220,6 +218,21 @@ control_open(struct ftpd *f, int fd, const struct sockaddr *peer, bool implicit)
 	loop_timer_set(c->timer, f->config->login_grace_ms);
 	if (!implicit)
 		say(c, 220, f->config->banner);
+}
+
+void
+control_serving(const struct control *c, bool begins)
+{
+	struct ledger *ledger = c->ftpd->bridge->ledger;
+	const struct user *user = session_user(c->session);
+
+	if (!ledger)
+		return;
+	if (begins)
+		ledger_serving(ledger, session_id(c->session),
+			       user ? user->name : "");
+	else
+		ledger_serving(ledger, "", "");
 }
 
 void

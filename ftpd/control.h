@@ -122,6 +122,9 @@ void control_send(struct control *c, struct buf *b);
 /* The command that set busy has ended: the next one may begin. */
 void control_done(struct control *c);
 
+/* Notes in the ledger whose work the worker is about to do, or has done. */
+void control_serving(const struct control *c, bool begins);
+
 /* Carries out what has been read and what waits, as far as it may. */
 void control_run(struct control *c);
 

@@ -126,6 +126,7 @@ control_run(struct control *c)
 	if (c->running)
 		return;
 	c->running = true;
+	control_serving(c, true);
 	while (may_run(c)) {
 		if (!c->busy && c->first)
 			run_pending(c);
@@ -134,6 +135,7 @@ control_run(struct control *c)
 		else if (!read_line(c))
 			break;
 	}
+	control_serving(c, false);
 	c->running = false;
 	if (!c->logged_in || c->closing || c->dead)
 		return;
