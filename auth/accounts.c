@@ -223,6 +223,22 @@ keys_read(struct conf *conf, const char *name)
 	return keys;
 }
 
+static bool
+keys_given(struct conf *conf, const char *name)
+{
+	char word[16];
+	unsigned i;
+
+	if (conf_has(conf, name, "authorized_keys"))
+		return true;
+	for (i = 1; i <= INLINE_KEYS_MAX; i++) {
+		snprintf(word, sizeof(word), "key%u", i);
+		if (conf_has(conf, name, word))
+			return true;
+	}
+	return false;
+}
+
 static void
 account_free(struct account *a)
 {
@@ -249,7 +265,7 @@ account_add(struct account **table, struct conf *conf, const char *name,
 	a->user = user_read(conf, name, cfg);
 	a->hash = hash_read(conf, name);
 	a->keys = keys_read(conf, name);
-	if (!a->hash && !conf_has(conf, name, "authorized_keys") && !a->keys)
+	if (!a->hash && !keys_given(conf, name))
 		conf_complain(conf, name, "password",
 			      "found nothing, expected password, "
 			      "authorized_keys or key1: nobody could log in");
