@@ -408,6 +408,10 @@ multipart_uploads() {
 	fi
 }
 
+no_uploads() {
+	[ -z "$(multipart_uploads)" ]
+}
+
 # journal SQL: rows with columns separated by '|'.
 journal() {
 	sqlite3 -readonly "$T/state/journal.db" ".timeout 5000" "$1"

@@ -3,6 +3,7 @@
 
   --flip N    flips a bit of the N-th byte that a client sends
   --hold N    forwards N bytes of a client, then nothing more
+  --listen N  the relay's own port; default: any that is free
   --delay MS  each way, with as much in flight as fits
 """
 import argparse
@@ -11,6 +12,7 @@ import asyncio
 args = argparse.ArgumentParser()
 args.add_argument("--flip", type=int)
 args.add_argument("--hold", type=int)
+args.add_argument("--listen", type=int, default=0)
 args.add_argument("--delay", type=float, default=0)
 args.add_argument("port", type=int)
 args = args.parse_args()
@@ -70,7 +72,7 @@ async def serve(reader, writer):
 
 
 async def main():
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", args.listen)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -64,10 +64,11 @@ def resume(client, source, path):
     print(offset)
 
 
-client = gw.sftp()
-with open(sys.argv[2], "rb") as f:
-    if sys.argv[1] == "upload":
-        upload(client, f, sys.argv[3], int(sys.argv[4]))
-    else:
-        resume(client, f, sys.argv[3])
-gw.close(client)
+if __name__ == "__main__":
+    client = gw.sftp()
+    with open(sys.argv[2], "rb") as f:
+        if sys.argv[1] == "upload":
+            upload(client, f, sys.argv[3], int(sys.argv[4]))
+        else:
+            resume(client, f, sys.argv[3])
+    gw.close(client)
