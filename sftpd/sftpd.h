@@ -31,10 +31,10 @@ enum sftpd_gcm { SFTPD_GCM_AUTO, SFTPD_GCM_YES, SFTPD_GCM_NO };
 struct sftpd_config {
 	char *host_key_paths[SFTPD_HOST_KEYS + 1]; /* NULL-ended */
 	struct ssh_key_struct *host_keys[SFTPD_HOST_KEYS + 1];
-	bool make_host_keys; /* make the missing ones (demo) */
-	char *software;	     /* the client reads "SSH-2.0-<software>" */
-	char *banner;	     /* shown before the log-in; NULL: nothing */
-	char *kex, *ciphers, *macs;	  /* lists with commas; NULL: ours */
+	bool make_host_keys;	    /* make the missing ones (demo) */
+	char *software;		    /* the client reads "SSH-2.0-<software>" */
+	char *banner;		    /* shown before the log-in; NULL: nothing */
+	char *kex, *ciphers, *macs; /* lists with commas; NULL: ours */
 	char *host_algorithms, *key_algorithms; /* the same */
 	enum sftpd_gcm gcm;
 	unsigned login_grace_ms;
