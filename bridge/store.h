@@ -134,6 +134,9 @@ struct store_body {
 	unsigned char md5[16];
 };
 
+/* A body of no bytes at all, with every digest. */
+void store_body_empty(struct store_body *body);
+
 /* Everything a completion can tell; pointers are valid during the call. */
 struct store_result {
 	enum err err;

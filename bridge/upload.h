@@ -152,7 +152,8 @@ struct upload_call *upload_rename(struct uploads *us, struct upload_who who,
 				  upload_done_fn *fn, void *arg);
 
 /*
- * Sets the modification time of what the path shows: an upload (err ERR_OK), or
+ * Sets the modification time (0: leaves it) of what the path shows: an upload
+ * (err ERR_OK), or
  * ERR_NOT_FOUND when there is none: then the object is vfs's to deal with.
  * Waits while the key is being published, so that a SETSTAT sent right behind
  * CLOSE finds the object.

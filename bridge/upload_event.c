@@ -2,7 +2,6 @@
 #include "bridge/upload_private.h"
 
 #include <jansson.h>
-#include <openssl/evp.h>
 #include <string.h>
 
 #include "lib/clock.h"
@@ -64,12 +63,4 @@ event_body_row(const struct journal_upload *row, const char *event_id,
 	text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER);
 	json_decref(o);
 	return text ? text : mem_strdup("{}");
-}
-
-void
-digest_empty(struct store_body *body)
-{
-	body->has_sha256 = body->has_md5 = true;
-	EVP_Digest("", 0, body->sha256, NULL, EVP_sha256(), NULL);
-	EVP_Digest("", 0, body->md5, NULL, EVP_md5(), NULL);
 }

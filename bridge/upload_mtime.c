@@ -45,6 +45,10 @@ row_found(void *arg, const struct journal_reply *r)
 		toucher_end(t, r->err ? ERR_AGAIN : ERR_NOT_FOUND, NULL);
 		return;
 	}
+	if (!t->mtime) {
+		toucher_end(t, ERR_OK, NULL);
+		return;
+	}
 	t->row = *r->upload;
 	t->row.mtime = t->mtime;
 	journal_commit(t->us->b->journal, &tx, touched, t);
@@ -82,7 +86,8 @@ upload_set_mtime(struct uploads *us, struct upload_who who,
 	u = upload_by_key(us, keylock_hash(store_name(name->store), name->key));
 	if (u && u->file && !strcmp(u->row.user, t->user) &&
 	    !strcmp(u->row.path, name->path)) {
-		upload_file_mtime(u->file, mtime);
+		if (mtime)
+			upload_file_mtime(u->file, mtime);
 		toucher_end(t, ERR_OK, NULL);
 	} else {
 		keyer_start(us, &want, locked, t);

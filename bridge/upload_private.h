@@ -344,7 +344,6 @@ void publish_record(struct upload *u);	 /* J(published + event) */
 /* upload_event.c: the JSON text of an event; the caller frees it */
 char *event_body_row(const struct journal_upload *row, const char *event_id,
 		     const char *kind);
-void digest_empty(struct store_body *body); /* of no bytes at all */
 
 /* upload_park.c */
 /* err, why: what CLOSE hears, once the upload is safely parked. */

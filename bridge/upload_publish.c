@@ -167,12 +167,12 @@ single_put(struct upload *u)
 {
 	struct store_meta meta = { .sluice_id = u->row.id,
 				   .mtime = u->row.mtime };
-	struct store_body body = { .fd = -1, .data = "" };
+	struct store_body body;
 
 	if (u->segs)
 		useg_body(u->segs, &body);
-	else if (store_needs(u->store))
-		digest_empty(&body);
+	else
+		store_body_empty(&body);
 	u->meta_mtime = u->row.mtime;
 	u->op = store_put(u->store, u->row.key, &meta, &body, single_done, u);
 }

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of vfs*.c. Each call of a session is one struct vfs_call with a
+ * list of steps; it ends exactly once, or silently with its session.
+ */
+#ifndef BRIDGE_VFS_PRIVATE_H
+#define BRIDGE_VFS_PRIVATE_H
+
+#include "bridge/names.h"
+#include "bridge/session_private.h"
+#include "bridge/upload.h"
+#include "bridge/vfs.h"
+#include "lib/mem.h"
+
+/* A path as this session means it. */
+struct vfs_name {
+	struct store *store;
+	bool temp;
+	char path[JOURNAL_PATH_MAX + 1];
+	char final_path[JOURNAL_PATH_MAX + 1];
+	char key[STORE_KEY_MAX + 1];	 /* of the final path */
+	char literal[STORE_KEY_MAX + 1]; /* of the path as it stands */
+};
+
+struct vfs_call {
+	struct session_call gone;
+	struct session *s;
+	struct uploads *us;
+	struct vfs_name name, to;
+	struct store_op *op; /* one of these three is under way */
+	struct upload_call *uc;
+	bool journal;
+	bool dead;
+	enum err err; /* for calls that end before they begin */
+	char why[STORE_WHY_MAX];
+	struct loop_call post;
+
+	vfs_done_fn *done;
+	vfs_stat_fn *stat;
+	vfs_open_fn *open;
+	vfs_dir_fn *dir;
+	vfs_read_fn *read; /* only to refuse */
+	void *arg;
+
+	struct vfs_stat st;
+	struct vfs_attrs attrs;
+	struct store_object object;
+	unsigned flags;
+	bool replace;
+	const struct vfs_file_events *events;
+	void *events_arg;
+	struct vfs_file *file; /* result of open */
+	struct vfs_dir *folder;
+	void (*then)(struct vfs_call *c); /* after a shared step */
+};
+
+/*
+ * A new call on a path, attached to the session. When the path or the right
+ * is refused, the call ends by itself and NULL is returned; set the completion
+ * with the `how` callback first.
+ */
+struct vfs_call *vfs_call_new(struct session *s);
+bool vfs_call_name(struct vfs_call *c, struct vfs_name *n, const char *path,
+		   unsigned right);
+/* Ends the call from the loop: never from inside the caller's call. */
+void vfs_call_end_soon(struct vfs_call *c, enum err err, const char *why);
+/* Ends the call now; we are in a completion. */
+void vfs_call_end(struct vfs_call *c, enum err err, const char *why);
+
+struct upload_who vfs_who(const struct session *s);
+struct upload_name vfs_upload_name(const struct vfs_name *n);
+
+/* err and why of a completion, copied before the call is gone. */
+void vfs_stat_object(struct vfs_stat *st, const struct store_object *o);
+void vfs_stat_dir(struct vfs_stat *st, int64_t mtime);
+void vfs_stat_upload(struct vfs_stat *st, const struct upload_view *v);
+
+/*
+ * Is n a folder: a marker, or any key below it? c->then runs with c->err
+ * ERR_OK, ERR_NOT_FOUND, or what failed.
+ */
+void vfs_folder_look(struct vfs_call *c, void (*then)(struct vfs_call *c));
+
+void vfs_open_read(struct vfs_call *c); /* vfs_read.c */
+
+struct vfs_file {
+	struct session_call gone;
+	struct session *s;
+	struct upload_file *w; /* opened for writing */
+	struct download *r;    /* opened for reading */
+	struct vfs_name name;
+	int64_t mtime; /* of what was opened for reading */
+};
+struct vfs_file *vfs_file_new(struct vfs_call *c);
+
+struct download;
+struct download *download_new(struct session *s, const struct vfs_name *n,
+			      const struct store_object *o);
+void download_free(struct download *d);
+uint64_t download_size(const struct download *d);
+void download_read(struct download *d, uint64_t off, size_t n, vfs_read_fn *fn,
+		   void *arg);
+
+#endif
