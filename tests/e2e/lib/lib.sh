@@ -114,7 +114,7 @@ gw_configure() {
 		spool_dir = $T/spool
 		spool_max = 1G
 		[sftp]
-		host_keys = $T/host_key
+		host_key = $T/host_key
 		[ftp]
 		tls = optional
 		allow_plain = yes
