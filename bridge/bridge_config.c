@@ -168,7 +168,7 @@ bridge_config_read(struct conf *conf, struct bridge_config *out)
 	out->state_dir = folder_read(conf, SECTION, "state_dir",
 				     "/var/lib/sluice", PATH_TEXT_MAX);
 	out->spool_dir = folder_read(conf, SECTION, "spool_dir",
-				     "/var/spool/sluice", PATH_TEXT_MAX);
+				     "/var/lib/sluice/spool", PATH_TEXT_MAX);
 	out->run_dir = folder_read(conf, "daemon", "run_dir", "/run/sluice",
 				   RUN_DIR_MAX);
 	out->node = node_read(conf);
