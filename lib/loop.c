@@ -188,7 +188,8 @@ loop_turn(struct loop *l, unsigned timeout_ms)
 	struct event *timeout;
 
 	if (timeout_ms == 0) {
-		event_base_loop(l->base, EVLOOP_NONBLOCK);
+		/* Without ONCE it would go on for as long as events come. */
+		event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		return;
 	}
 	timeout = evtimer_new(l->base, on_turn_timeout, NULL);
