@@ -10,25 +10,43 @@
 #define COMPONENT_MAX 255
 
 /*
- * The length of the UTF-8 sequence at s (RFC 3629), 0 when it is none:
- * overlong forms, surrogates and what is above U+10FFFF are refused.
+ * The second byte of a sequence has a narrower range behind some first bytes:
+ * that refuses overlong forms, surrogates and what is above U+10FFFF (RFC
+ * 3629, section 4).
  */
+static bool
+second_ok(unsigned char first, unsigned char second)
+{
+	switch (first) {
+	case 0xe0:
+		return second >= 0xa0 && second <= 0xbf;
+	case 0xed:
+		return second >= 0x80 && second <= 0x9f;
+	case 0xf0:
+		return second >= 0x90 && second <= 0xbf;
+	case 0xf4:
+		return second >= 0x80 && second <= 0x8f;
+	default:
+		return (second & 0xc0) == 0x80;
+	}
+}
+
+/* The length of the UTF-8 sequence at s, 0 when it is none. */
 static size_t
 utf8_len(const unsigned char *s, size_t left)
 {
-	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-	size_t i;
+	size_t n, i;
 
-	if (n == 1)
+	if (s[0] < 0x80)
 		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4 || n > left)
+	if (s[0] < 0xc2 || s[0] > 0xf4)
 		return 0;
-	for (i = 1; i < n; i++)
+	n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+	if (n > left || !second_ok(s[0], s[1]))
+		return 0;
+	for (i = 2; i < n; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
 	return n;
 }
 

@@ -186,6 +186,7 @@ upload_load(struct upload *u, const struct journal_upload *row,
 	str_copy(id, sizeof(id), u->row.id);
 	u->row = *row;
 	u->in_journal = true;
+	u->loaded = true;
 	ledger_upload_remove(u->all->b->ledger, id);
 	ledger_upload_add(u->all->b->ledger, u->row.id, u->keyhash);
 	free(u->parts);

@@ -82,6 +82,7 @@ struct upload {
 	struct upload *prev, *next;
 	struct journal_upload row;
 	bool in_journal; /* J(open) was committed, or is queued */
+	bool loaded;	 /* from the journal: segments may lie about */
 	struct user *user;
 	char session[16];
 	struct store *store;
@@ -303,7 +304,11 @@ void recovery_tick(struct uploads *us);
 /* Bytes behind the end, to be spooled whatever else waits. */
 enum err upload_spool(struct upload *u, const void *data, size_t n);
 void upload_replay(struct upload *u); /* held-back bytes go to the spool */
+
+/* upload_decide.c */
 enum err upload_begin_generation(struct upload *u);
+enum err upload_decide(struct upload *u, uint64_t off);
+bool upload_in_first_segment(const struct upload *u);
 void upload_reserve_retry(struct upload *u);
 struct useg *useg_add(struct upload *u, struct segment *seg, uint32_t no,
 		      uint64_t base, uint64_t cap);

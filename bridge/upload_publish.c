@@ -51,7 +51,8 @@ published(struct upload *u, enum err err, void *arg)
 		 KV_S("etag", u->row.etag));
 	ledger_add(u->all->b->ledger, LEDGER_PUBLISHED, 1);
 	close_reply(u, ERR_OK, NULL);
-	spool_remove(u->all->b->spool, u->row.id, NULL, NULL);
+	if (u->loaded)
+		spool_remove(u->all->b->spool, u->row.id, NULL, NULL);
 	upload_end(u);
 }
 
