@@ -114,13 +114,22 @@ view_named(struct vfs_dir *d, const char *name)
 	return NULL;
 }
 
+/* Does a whole key name this entry, whose key counts from the prefix? */
+static bool
+names_entry(struct vfs_dir *d, const char *key, const struct store_entry *e)
+{
+	size_t n = strlen(d->prefix);
+
+	return !strncmp(key, d->prefix, n) && !strcmp(key + n, e->key);
+}
+
 static bool
 hidden(struct vfs_dir *d, const struct store_entry *e)
 {
 	size_t i;
 
 	for (i = 0; i < d->nviews; i++)
-		if (d->views[i].hidden && !strcmp(d->views[i].key, e->key) &&
+		if (d->views[i].hidden && names_entry(d, d->views[i].key, e) &&
 		    (!e->etag || !strcmp(d->views[i].hidden_etag, e->etag)))
 			return true;
 	return false;
@@ -132,7 +141,7 @@ attr_mtime(struct vfs_dir *d, const struct store_entry *e)
 	size_t i;
 
 	for (i = 0; i < d->nattrs; i++)
-		if (!strcmp(d->attrs[i].key, e->key) && d->attrs[i].mtime &&
+		if (names_entry(d, d->attrs[i].key, e) && d->attrs[i].mtime &&
 		    e->etag && !strcmp(d->attrs[i].etag, e->etag))
 			return d->attrs[i].mtime;
 	return e->mtime;
@@ -141,7 +150,7 @@ attr_mtime(struct vfs_dir *d, const struct store_entry *e)
 static void
 add_entry(struct vfs_dir *d, const struct store_entry *e)
 {
-	const char *name = e->key + strlen(d->prefix);
+	const char *name = e->key;
 	struct vfs_entry *out = &d->entries[d->nentries];
 	size_t n = strlen(name);
 	char *copy;
