@@ -208,8 +208,9 @@ open_dir(struct local_job *j, DIR **out)
 	*out = fdopendir(fd);
 	if (*out)
 		return ERR_OK;
+	local_errno(j, "fdopendir");
 	close(fd);
-	return local_errno(j, "fdopendir");
+	return ERR_AGAIN;
 }
 
 enum err
@@ -225,7 +226,7 @@ local_list(struct local_job *j)
 	p = mem_alloc(sizeof(*p));
 	err = scan(j, dir, p);
 	if (!err) {
-		qsort(p->heap, p->n, sizeof(p->heap[0]), by_name);
+		qsort(p->heap, p->n, sizeof(struct found *), by_name);
 		fill(j, dirfd(dir), p);
 	}
 	for (size_t i = 0; i < p->n; i++)

@@ -56,7 +56,7 @@ local_errno(struct local_job *j, const char *what)
 	int n = errno;
 
 	snprintf(j->detail, sizeof(j->detail), "%s: %s", what, log_errno(n));
-	return err_from_errno(n);
+	return n ? err_from_errno(n) : ERR_IO;
 }
 
 struct local_tree *
