@@ -129,6 +129,13 @@ gw_configure() {
 			"${section##*.}" "${kv#*=}"
 	done
 	gw_user "$GW_USER" "$PASSWORD" "$GW_HOME" >"$T/users.ini"
+	# Nobody runs it as root.
+	if [ "$(id -u)" = 0 ]; then
+		chmod 711 "$T"
+		chown nobody "$T" "$T"/*
+		"$PYTHON" "$E2E/lib/ini.py" "$GW_CONF" daemon user nobody
+		"$PYTHON" "$E2E/lib/ini.py" "$GW_CONF" daemon group nogroup
+	fi
 }
 
 # gw_user NAME PASSWORD HOME [LINE...]: a section of users.ini.
