@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sluice.ini and users.ini as the daemon reads them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemon/settings.h"
+#include "daemon/tunables.h"
+#include "lib/buf.h"
+#include "lib/mem.h"
+
+#define BCRYPT "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"
+#define USERS "[ann]\npassword = " BCRYPT "\n"
+
+struct fixture {
+	char dir[64];
+	char *ini, *users;
+	struct buf complaints;
+	struct settings *s;
+};
+
+static int
+setup(void **state)
+{
+	struct fixture *f = mem_alloc(sizeof(*f));
+
+	strcpy(f->dir, "/tmp/sluice-settings-XXXXXX");
+	if (!mkdtemp(f->dir))
+		return -1;
+	f->ini = mem_printf("%s/sluice.ini", f->dir);
+	f->users = mem_printf("%s/users.ini", f->dir);
+	buf_init(&f->complaints, 65536);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	settings_unref(f->s);
+	unlink(f->ini);
+	unlink(f->users);
+	rmdir(f->dir);
+	buf_free(&f->complaints);
+	free(f->ini);
+	free(f->users);
+	free(f);
+	return 0;
+}
+
+static void
+file_write(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void
+on_complaint(void *arg, const char *text)
+{
+	struct fixture *f = arg;
+
+	buf_printf(&f->complaints, "%s\n", text);
+}
+
+/* The smallest configuration, with `daemon` and `rest` added to it. */
+static enum err
+load(struct fixture *f, const char *daemon, const char *rest)
+{
+	char *text = mem_printf("[daemon]\nsftp = 127.0.0.1:2022\n"
+				"users_file = %s\n%s\n"
+				"[store.main]\ntype = local\npath = /srv\n%s\n",
+				f->users, daemon, rest);
+	enum err err;
+
+	file_write(f->ini, text);
+	if (access(f->users, F_OK) != 0)
+		file_write(f->users, USERS);
+	settings_unref(f->s);
+	buf_clear(&f->complaints);
+	err = settings_load(&f->s, f->ini, on_complaint, f);
+	free(text);
+	return err;
+}
+
+static void
+complains(struct fixture *f, const char *daemon, const char *rest,
+	  const char *expected)
+{
+	assert_int_equal(load(f, daemon, rest), ERR_INVALID);
+	assert_null(f->s);
+	if (!strstr(buf_cstr(&f->complaints), expected))
+		fail_msg("\"%s\" lacks \"%s\"", buf_cstr(&f->complaints),
+			 expected);
+}
+
+static void
+test_defaults_hold_for_a_small_file(void **state)
+{
+	struct fixture *f = *state;
+
+	if (load(f, "", "") != ERR_OK)
+		fail_msg("%s", buf_cstr(&f->complaints));
+	assert_int_equal(f->s->nlisten, 1);
+	assert_true(f->s->workers >= 1);
+	assert_int_equal(f->s->drain_timeout_ms, 30000);
+	assert_int_equal(f->s->stall_timeout_ms, 30000);
+	assert_false(f->s->core_dumps);
+	assert_true(f->s->has_sftp);
+	assert_false(f->s->has_ftp);
+	assert_int_equal(f->s->limits.spool_max, 4ull << 30);
+	assert_int_equal(f->s->limits.spool_reserve, 16u << 20);
+	assert_string_equal(f->s->bridge.default_store, "main");
+	assert_string_equal(f->s->bridge.state_dir, "/var/lib/sluice");
+	assert_string_equal(f->s->bridge.temp_patterns[0], "*.filepart");
+	assert_null(f->s->bridge.temp_patterns[3]);
+}
+
+static void
+test_addresses_are_listed_by_protocol(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(load(f, "ftp = 127.0.0.1:21, [::1]:21\n",
+			      "[ftp]\ntls = off\nallow_plain = yes\n"),
+			 ERR_OK);
+	assert_int_equal(f->s->nlisten, 3);
+	assert_string_equal(f->s->listen[2].text, "[::1]:21");
+	assert_true(settings_listens(f->s, LISTENER_FTP));
+	assert_false(settings_listens(f->s, LISTENER_FTPS));
+}
+
+static void
+test_complaints_name_file_section_and_key(void **state)
+{
+	struct fixture *f = *state;
+
+	complains(f, "workers = 0\n", "", "/sluice.ini: [daemon] workers: ");
+	complains(f, "sftp2 = x\n", "", "[daemon] sftp2: unknown key");
+	complains(f, "ftp = nowhere\n", "", "found \"nowhere\", expected ADD");
+	complains(f, "user = no-such-account\n", "", "[daemon] user: ");
+	complains(f, "drain_timeout = 30\n", "", "[daemon] drain_timeout: ");
+	complains(f, "pid_file = x.pid\n", "", "absolute path");
+	complains(f, "", "[bridge]\nspool_max = lots\n", "[bridge] spool_max");
+	complains(f, "", "[bridge]\nspool_dir = spool\n", "[bridge] spool_dir");
+	complains(f, "", "[bridge]\ntemp_patterns = x\n", "temp_patterns");
+	complains(f, "", "[bridge]\ndefault_store = x\n", "default_store");
+	complains(f, "", "[store.B]\ntype = local\n", "[store.B]");
+	complains(f, "", "[nonsense]\na = b\n", "[nonsense]");
+	complains(f, "", "[limits]\nunauth = -1\n", "[limits] unauth");
+	complains(f, "", "[sftp]\nwindow = 1\n", "[sftp] window");
+	complains(f, "ftps = 127.0.0.1:990\n",
+		  "[ftp]\ntls = off\nallow_plain = yes\n", "[daemon] ftps: ");
+}
+
+static void
+test_all_complaints_come_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	complains(f, "workers = 0\n", "[limits]\nunauth = x\n", "workers");
+	assert_non_null(strstr(buf_cstr(&f->complaints), "unauth"));
+}
+
+static void
+test_spool_must_hold_four_parts(void **state)
+{
+	struct fixture *f = *state;
+
+	complains(f, "", "part_size = 64M\n[bridge]\nspool_max = 255M\n",
+		  "[bridge] spool_max: found 255 MiB");
+	assert_int_equal(load(f, "",
+			      "part_size = 64M\n[bridge]\nspool_max = 256M\n"),
+			 ERR_OK);
+	assert_int_equal(f->s->limits.spool_reserve, 64u << 20);
+}
+
+static void
+test_users_are_checked_against_the_stores(void **state)
+{
+	struct fixture *f = *state;
+
+	file_write(f->users, USERS "store = tape\n");
+	complains(f, "", "", "/users.ini: [ann] store: found \"tape\"");
+	file_write(f->users, USERS);
+	complains(f, "", "[store.two]\ntype = local\npath = /srv\n",
+		  "[ann] store: found nothing");
+	assert_int_equal(load(f, "",
+			      "[store.two]\ntype = local\npath = /srv\n"
+			      "[bridge]\ndefault_store = two\n"),
+			 ERR_OK);
+}
+
+static void
+test_file_that_is_not_there_is_one_complaint(void **state)
+{
+	struct fixture *f = *state;
+	struct settings *s = NULL;
+
+	assert_int_equal(settings_load(&s, "/nonexistent/sluice.ini",
+				       on_complaint, f),
+			 ERR_INVALID);
+	assert_null(s);
+	assert_ptr_equal(strchr(buf_cstr(&f->complaints), '\n') + 1,
+			 buf_cstr(&f->complaints) + buf_len(&f->complaints));
+}
+
+static void
+test_fixed_keys_are_noticed(void **state)
+{
+	struct fixture *f = *state;
+	struct settings *old;
+
+	assert_int_equal(load(f, "", ""), ERR_OK);
+	old = settings_ref(f->s);
+	assert_int_equal(load(f, "workers = 3\n", ""), ERR_OK);
+	assert_null(settings_fixed_change(old, f->s));
+	assert_int_equal(load(f, "", "[bridge]\nspool_dir = /other\n"), ERR_OK);
+	assert_string_equal(settings_fixed_change(old, f->s),
+			    "[bridge] spool_dir");
+	assert_int_equal(load(f, "run_dir = /other\n", ""), ERR_OK);
+	assert_string_equal(settings_fixed_change(old, f->s),
+			    "[daemon] run_dir");
+	settings_unref(old);
+}
+
+static void
+test_tunables_are_for_old_glibc_on_amd(void **state)
+{
+	(void)state;
+	assert_true(tunables_wanted("AuthenticAMD", "2.36"));
+	assert_false(tunables_wanted("AuthenticAMD", "2.40"));
+	assert_false(tunables_wanted("AuthenticAMD", "nonsense"));
+	assert_false(tunables_wanted("GenuineIntel", "2.36"));
+	assert_false(tunables_wanted("", "2.36"));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(test_defaults_hold_for_a_small_file),
+		TEST(test_addresses_are_listed_by_protocol),
+		TEST(test_complaints_name_file_section_and_key),
+		TEST(test_all_complaints_come_at_once),
+		TEST(test_spool_must_hold_four_parts),
+		TEST(test_users_are_checked_against_the_stores),
+		TEST(test_file_that_is_not_there_is_one_complaint),
+		TEST(test_fixed_keys_are_noticed),
+		cmocka_unit_test(test_tunables_are_for_old_glibc_on_amd),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
