@@ -230,7 +230,7 @@ peer_open(struct peer **out, struct loop *loop, const char *run_dir, int slot,
 {
 	struct peer *p;
 	enum err err;
-	int fd;
+	int fd = -1;
 
 	err = listen_at(run_dir, slot, &fd);
 	if (err)
