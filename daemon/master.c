@@ -166,7 +166,7 @@ master_stop(struct master *m, enum master_state how)
 }
 
 static void
-on_request(void *arg, const char *line, struct control_client *client)
+on_request(void *arg, const char *line, struct ctlsocket_client *client)
 {
 	struct master *m = arg;
 	char *text;
@@ -174,19 +174,19 @@ on_request(void *arg, const char *line, struct control_client *client)
 	log_debug(PART, NULL, "control", KV_S("line", line));
 	if (strcmp(line, "status") == 0) {
 		text = master_status(m);
-		control_answer(client, text ? ERR_OK : ERR_IO, text);
+		ctlsocket_answer(client, text ? ERR_OK : ERR_IO, text);
 		free(text);
 	} else if (strcmp(line, "reload") == 0) {
 		master_reload(m, client);
 	} else if (strcmp(line, "drain") == 0) {
-		control_answer(client, ERR_OK, NULL);
+		ctlsocket_answer(client, ERR_OK, NULL);
 		if (m->state < MASTER_DRAINING)
 			master_stop(m, MASTER_DRAINING);
 	} else if (strcmp(line, "stop") == 0) {
-		control_answer(client, ERR_OK, NULL);
+		ctlsocket_answer(client, ERR_OK, NULL);
 		master_stop(m, MASTER_STOPPING);
 	} else {
-		control_answer(client, ERR_INVALID,
+		ctlsocket_answer(client, ERR_INVALID,
 			       "expected status, reload, drain or stop");
 	}
 }
@@ -211,7 +211,7 @@ child_run(void *arg, const struct child *c, int fd)
 	struct serving none = { .settings = NULL };
 
 	close(m->signal_fd);
-	control_abandon(m->control);
+	ctlsocket_abandon(m->control);
 	children_abandon(m->children, c);
 	if (c->kind == CHILD_COURIER) {
 		serving_close(&m->up.next, &m->now);
@@ -297,7 +297,7 @@ turn(struct master *m, unsigned wait_ms)
 	size_t control, children, n = 1;
 
 	fds[0] = (struct pollfd){ .fd = m->signal_fd, .events = POLLIN };
-	control = control_poll_fill(m->control, fds + n);
+	control = ctlsocket_poll_fill(m->control, fds + n);
 	n += control;
 	children = children_poll_fill(m->children, fds + n);
 	n += children;
@@ -313,7 +313,7 @@ turn(struct master *m, unsigned wait_ms)
 	if (fds[0].revents)
 		on_signal(m);
 	bringup_tick(m);
-	control_poll_done(m->control, fds + 1, control);
+	ctlsocket_poll_done(m->control, fds + 1, control);
 }
 
 static void
@@ -372,7 +372,7 @@ master_open(struct master *m, struct settings *s)
 	if (!err)
 		err = signals_open(m);
 	if (!err)
-		err = control_open(&m->control, s->bridge.run_dir,
+		err = ctlsocket_open(&m->control, s->bridge.run_dir,
 				   m->privileges.uid, on_request, m);
 	return err;
 }
@@ -382,7 +382,7 @@ master_close(struct master *m, const struct settings *s)
 {
 	if (m->children && s->pid_file)
 		unlink(s->pid_file);
-	control_close(m->control);
+	ctlsocket_close(m->control);
 	children_free(m->children);
 	serving_close(&m->up.next, NULL);
 	serving_close(&m->now, NULL);

@@ -99,7 +99,7 @@ in_check_child(void *arg)
 {
 	struct master *m = arg;
 
-	control_abandon(m->control);
+	ctlsocket_abandon(m->control);
 	children_abandon(m->children, NULL);
 	close(m->signal_fd);
 	children_signals_reset();
@@ -110,7 +110,7 @@ static void
 answer(struct bringup *up, enum err err, const char *why)
 {
 	if (up->client)
-		control_answer(up->client, err, why);
+		ctlsocket_answer(up->client, err, why);
 	up->client = NULL;
 }
 
@@ -139,7 +139,7 @@ bringup_fail(struct master *m, enum err err, const char *why)
 }
 
 void
-bringup_start(struct master *m, struct control_client *client)
+bringup_start(struct master *m, struct ctlsocket_client *client)
 {
 	struct bringup *up = &m->up;
 
@@ -266,13 +266,13 @@ on_complaint(void *arg, const char *text)
 }
 
 static void
-reload_refused(struct master *m, struct control_client *client, const char *why)
+reload_refused(struct master *m, struct ctlsocket_client *client, const char *why)
 {
 	log_error(PART, NULL, "reload_failed", KV_S("why", why));
 	master_enter(m, MASTER_RUNNING);
 	notify_ready();
 	if (client)
-		control_answer(client, ERR_INVALID, why);
+		ctlsocket_answer(client, ERR_INVALID, why);
 }
 
 /* ERR_OK: *out may be served with. *why says what is wrong otherwise. */
@@ -303,7 +303,7 @@ reload_read(struct master *m, struct settings **out, const char **why)
 }
 
 void
-master_reload(struct master *m, struct control_client *client)
+master_reload(struct master *m, struct ctlsocket_client *client)
 {
 	struct settings *s;
 	const char *why;
@@ -311,7 +311,7 @@ master_reload(struct master *m, struct control_client *client)
 	if (m->state != MASTER_RUNNING) {
 		m->reload_again = m->state == MASTER_RELOADING;
 		if (client)
-			control_answer(client, ERR_AGAIN,
+			ctlsocket_answer(client, ERR_AGAIN,
 				       "it is not running or reloading");
 		return;
 	}

@@ -12,7 +12,7 @@
 #define DAEMON_MASTER_PRIVATE_H
 
 #include "daemon/children.h"
-#include "daemon/control.h"
+#include "daemon/ctlsocket.h"
 #include "daemon/listener.h"
 #include "daemon/master.h"
 #include "daemon/privileges.h"
@@ -47,7 +47,7 @@ struct bringup {
 	enum bringup_step step;
 	struct serving next;
 	struct storecheck check;
-	struct control_client *client; /* who asked, or NULL */
+	struct ctlsocket_client *client; /* who asked, or NULL */
 };
 
 struct master {
@@ -57,7 +57,7 @@ struct master {
 	struct bringup up;
 	struct ledger *ledger;
 	struct children *children;
-	struct control *control;
+	struct ctlsocket *control;
 	int signal_fd, lock_fd;
 	unsigned generation; /* the highest given out */
 	int64_t started_wall;
@@ -79,10 +79,10 @@ void serving_close(struct serving *s, const struct serving *kept);
 void serving_unlisten(struct serving *s);
 
 /* m->up.next is open. */
-void bringup_start(struct master *m, struct control_client *client);
+void bringup_start(struct master *m, struct ctlsocket_client *client);
 void bringup_tick(struct master *m);
 void bringup_fail(struct master *m, enum err err, const char *why);
-void master_reload(struct master *m, struct control_client *client);
+void master_reload(struct master *m, struct ctlsocket_client *client);
 
 /* master_status.c */
 

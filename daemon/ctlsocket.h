@@ -31,8 +31,8 @@
  *            without a time limit, then ends the daemon. "ok" at once.
  *   stop     as SIGTERM: drains for at most drain_timeout. "ok" at once.
  */
-#ifndef DAEMON_CONTROL_H
-#define DAEMON_CONTROL_H
+#ifndef DAEMON_CTLSOCKET_H
+#define DAEMON_CTLSOCKET_H
 
 #include <poll.h>
 #include <sys/types.h>
@@ -45,32 +45,32 @@
 #define CONTROL_CLIENTS 8	/* at once; more wait in the backlog */
 #define CONTROL_TIMEOUT_MS 5000 /* for a client to send its line */
 
-struct control;
-struct control_client; /* a request that awaits its answer */
+struct ctlsocket;
+struct ctlsocket_client; /* a request that awaits its answer */
 
 /*
  * Called for each request; answers now or later, exactly once, with
- * control_answer().
+ * ctlsocket_answer().
  */
-typedef void control_serve_fn(void *arg, const char *line,
-			      struct control_client *client);
+typedef void ctlsocket_serve_fn(void *arg, const char *line,
+			      struct ctlsocket_client *client);
 
 /*
  * The socket is non-blocking and belongs to the master's poll loop: it asks
  * for the descriptors before poll(2) and hands the results back after it.
  * uid: the account besides root that may ask.
  */
-enum err control_open(struct control **out, const char *run_dir, uid_t uid,
-		      control_serve_fn *fn, void *arg);
-void control_close(struct control *c);	 /* removes the socket */
-void control_abandon(struct control *c); /* in a child: closes, keeps it */
+enum err ctlsocket_open(struct ctlsocket **out, const char *run_dir, uid_t uid,
+		      ctlsocket_serve_fn *fn, void *arg);
+void ctlsocket_close(struct ctlsocket *c);	 /* removes the socket */
+void ctlsocket_abandon(struct ctlsocket *c); /* in a child: closes, keeps it */
 
 /* At most CONTROL_CLIENTS + 1 entries; returns how many. */
-size_t control_poll_fill(const struct control *c, struct pollfd *fds);
-void control_poll_done(struct control *c, const struct pollfd *fds, size_t n);
+size_t ctlsocket_poll_fill(const struct ctlsocket *c, struct pollfd *fds);
+void ctlsocket_poll_done(struct ctlsocket *c, const struct pollfd *fds, size_t n);
 
 /* text may be NULL; cut at CONTROL_REPLY. */
-void control_answer(struct control_client *client, enum err err,
+void ctlsocket_answer(struct ctlsocket_client *client, enum err err,
 		    const char *text);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/control.h"
+#include "daemon/ctlsocket.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -24,20 +24,20 @@
  * writing (the rest of the answer). A connection lost while waiting is noticed
  * when the answer is written.
  */
-struct control_client {
+struct ctlsocket_client {
 	int fd; /* -1: a free entry */
 	enum { CLIENT_READS, CLIENT_WAITS, CLIENT_WRITES } phase;
 	uint64_t since; /* clock_ms() of the phase */
 	struct buf in, out;
 };
 
-struct control {
+struct ctlsocket {
 	int fd;
 	uid_t uid;
 	char *path;
-	control_serve_fn *fn;
+	ctlsocket_serve_fn *fn;
 	void *arg;
-	struct control_client clients[CONTROL_CLIENTS];
+	struct ctlsocket_client clients[CONTROL_CLIENTS];
 };
 
 static enum err
@@ -49,7 +49,7 @@ failure(const char *path)
 
 /* The spool's lock says that no other daemon uses an old socket. */
 static enum err
-socket_open(struct control *c)
+socket_open(struct ctlsocket *c)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	mode_t mask;
@@ -72,10 +72,10 @@ socket_open(struct control *c)
 }
 
 enum err
-control_open(struct control **out, const char *run_dir, uid_t uid,
-	     control_serve_fn *fn, void *arg)
+ctlsocket_open(struct ctlsocket **out, const char *run_dir, uid_t uid,
+	     ctlsocket_serve_fn *fn, void *arg)
 {
-	struct control *c = mem_alloc(sizeof(*c));
+	struct ctlsocket *c = mem_alloc(sizeof(*c));
 	enum err err;
 	size_t i;
 
@@ -87,7 +87,7 @@ control_open(struct control **out, const char *run_dir, uid_t uid,
 		c->clients[i].fd = -1;
 	err = socket_open(c);
 	if (err) {
-		control_abandon(c);
+		ctlsocket_abandon(c);
 		c = NULL;
 	}
 	*out = c;
@@ -95,7 +95,7 @@ control_open(struct control **out, const char *run_dir, uid_t uid,
 }
 
 static void
-client_close(struct control_client *cl)
+client_close(struct ctlsocket_client *cl)
 {
 	close(cl->fd);
 	cl->fd = -1;
@@ -104,7 +104,7 @@ client_close(struct control_client *cl)
 }
 
 void
-control_abandon(struct control *c)
+ctlsocket_abandon(struct ctlsocket *c)
 {
 	size_t i;
 
@@ -121,16 +121,16 @@ control_abandon(struct control *c)
 }
 
 void
-control_close(struct control *c)
+ctlsocket_close(struct ctlsocket *c)
 {
 	if (!c)
 		return;
 	unlink(c->path);
-	control_abandon(c);
+	ctlsocket_abandon(c);
 }
 
 static bool
-peer_allowed(const struct control *c, int fd)
+peer_allowed(const struct ctlsocket *c, int fd)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
@@ -139,8 +139,8 @@ peer_allowed(const struct control *c, int fd)
 	       (cred.uid == 0 || cred.uid == c->uid);
 }
 
-static struct control_client *
-client_free_entry(struct control *c)
+static struct ctlsocket_client *
+client_free_entry(struct ctlsocket *c)
 {
 	size_t i;
 
@@ -152,9 +152,9 @@ client_free_entry(struct control *c)
 }
 
 static void
-client_accept(struct control *c)
+client_accept(struct ctlsocket *c)
 {
-	struct control_client *cl = client_free_entry(c);
+	struct ctlsocket_client *cl = client_free_entry(c);
 	int fd;
 
 	if (!cl)
@@ -176,7 +176,7 @@ client_accept(struct control *c)
 
 /* What does not fit the socket's buffer goes out when poll says so. */
 static void
-client_write(struct control_client *cl)
+client_write(struct ctlsocket_client *cl)
 {
 	ssize_t n;
 
@@ -190,7 +190,7 @@ client_write(struct control_client *cl)
 }
 
 void
-control_answer(struct control_client *client, enum err err, const char *text)
+ctlsocket_answer(struct ctlsocket_client *client, enum err err, const char *text)
 {
 	if (client->fd < 0 || client->phase != CLIENT_WAITS)
 		return;
@@ -212,7 +212,7 @@ control_answer(struct control_client *client, enum err err, const char *text)
 }
 
 static void
-client_read(struct control *c, struct control_client *cl)
+client_read(struct ctlsocket *c, struct ctlsocket_client *cl)
 {
 	char *room = buf_reserve(&cl->in, 1);
 	char line[CONTROL_LINE + 1];
@@ -236,9 +236,9 @@ client_read(struct control *c, struct control_client *cl)
 }
 
 size_t
-control_poll_fill(const struct control *c, struct pollfd *fds)
+ctlsocket_poll_fill(const struct ctlsocket *c, struct pollfd *fds)
 {
-	const struct control_client *cl;
+	const struct ctlsocket_client *cl;
 	size_t i, n = 1;
 	bool room = false;
 
@@ -270,9 +270,9 @@ ready(const struct pollfd *fds, size_t n, int fd)
 }
 
 void
-control_poll_done(struct control *c, const struct pollfd *fds, size_t n)
+ctlsocket_poll_done(struct ctlsocket *c, const struct pollfd *fds, size_t n)
 {
-	struct control_client *cl;
+	struct ctlsocket_client *cl;
 	uint64_t now = clock_ms();
 	size_t i;
 
