@@ -32,7 +32,7 @@ say(struct control *c, int code, const char *text)
 {
 	struct buf b;
 
-	if (c->gone || c->dead || !c->bev)
+	if (c->mute || c->dead || !c->bev)
 		return;
 	buf_init(&b, REPLY_TEXT_MAX + 16);
 	reply_line(&b, code, text);
@@ -64,7 +64,7 @@ control_result(struct control *c, enum err err, const char *why,
 void
 control_send(struct control *c, struct buf *b)
 {
-	if (!c->gone && !c->dead && c->bev)
+	if (!c->mute && !c->dead && c->bev)
 		bufferevent_write(c->bev, buf_data(b), buf_len(b));
 	buf_clear(b);
 }
@@ -85,10 +85,11 @@ control_bye(struct control *c, int code, const char *text)
 {
 	if (c->closing)
 		return;
-	say(c, code, text);
+	if (code)
+		say(c, code, text);
 	c->closing = true;
 	loop_timer_set(c->timer, LAST_WORDS_MS);
-	if (c->gone || !c->bev ||
+	if (c->mute || !c->bev ||
 	    evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
 		control_kill(c);
 }
@@ -189,7 +190,8 @@ control_new(struct ftpd *f, int fd, const struct sockaddr *peer)
 }
 
 void
-control_open(struct ftpd *f, int fd, const struct sockaddr *peer, bool implicit)
+control_accept(struct ftpd *f, int fd, const struct sockaddr *peer,
+	       bool implicit)
 {
 	struct session *s;
 	struct control *c;
@@ -239,7 +241,10 @@ void
 control_done(struct control *c)
 {
 	c->busy = false;
-	control_run(c);
+	if (c->mute)
+		control_kill(c);
+	else
+		control_run(c);
 }
 
 enum control_peer

@@ -73,7 +73,8 @@ struct control {
 	bool running;	/* inside control_run() */
 	bool busy;	/* a command is under way */
 	bool closing;	/* the last reply is on its way */
-	bool gone;	/* the client has gone; a transfer may go on */
+	bool gone;	/* the client sends nothing more; what waits goes on */
+	bool mute;	/* nothing can be sent any more */
 	bool dead;	/* the reaper has been told */
 	bool quit;	/* QUIT waits in the queue */
 
@@ -102,8 +103,8 @@ struct control {
 };
 
 /* Takes ownership of fd. */
-void control_open(struct ftpd *f, int fd, const struct sockaddr *peer,
-		  bool implicit);
+void control_accept(struct ftpd *f, int fd, const struct sockaddr *peer,
+		    bool implicit);
 
 /* Frees it now: only from the reaper and from ftpd_close(). */
 void control_free(struct control *c);
@@ -128,7 +129,10 @@ void control_serving(const struct control *c, bool begins);
 /* Carries out what has been read and what waits, as far as it may. */
 void control_run(struct control *c);
 
-/* A last reply; the connection is closed when it has been sent. */
+/*
+ * A last reply, none with code 0; the connection is closed when all has been
+ * sent.
+ */
 void control_bye(struct control *c, int code, const char *text);
 void control_kill(struct control *c); /* at once, from the loop */
 

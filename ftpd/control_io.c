@@ -114,7 +114,7 @@ read_line(struct control *c)
 static bool
 may_run(const struct control *c)
 {
-	return !c->dead && !c->closing && !c->gone && !c->upgrading &&
+	return !c->dead && !c->closing && !c->mute && !c->upgrading &&
 	       !c->shaking &&
 	       evbuffer_get_length(bufferevent_get_output(c->bev)) <
 		       CONTROL_OUTPUT_MAX;
@@ -135,6 +135,8 @@ control_run(struct control *c)
 		else if (!read_line(c))
 			break;
 	}
+	if (c->gone && !c->busy && !c->first && may_run(c))
+		control_bye(c, 0, "");
 	control_serving(c, false);
 	c->running = false;
 	if (!c->logged_in || c->closing || c->dead)
@@ -145,17 +147,24 @@ control_run(struct control *c)
 		loop_timer_set(c->timer, c->ftpd->config->idle_timeout_ms);
 }
 
-/* The client has gone. A transfer may have all it needs to end well. */
+/*
+ * The client sends nothing more. A transfer may have all that it needs to end
+ * well, and what was sent before is carried out; a client that half-closes
+ * gets its replies.
+ */
 static void
-control_lost(struct control *c)
+control_lost(struct control *c, bool broken)
 {
-	if (c->gone || c->dead)
+	if (c->dead || c->mute || (c->gone && !broken))
 		return;
-	c->gone = true;
-	bufferevent_disable(c->bev, EV_READ | EV_WRITE);
-	if (!c->closing && c->transfer)
+	c->mute = broken || c->shaking;
+	bufferevent_disable(c->bev, c->mute ? EV_READ | EV_WRITE : EV_READ);
+	if (!c->gone && c->transfer)
 		transfer_control_lost(c->transfer);
-	if (c->closing || !c->transfer)
+	c->gone = true;
+	if (!c->mute)
+		control_run(c);
+	else if (c->closing || !c->transfer)
 		control_kill(c);
 }
 
@@ -193,7 +202,7 @@ on_event(struct bufferevent *bev, short what, void *arg)
 			 KV_S("why", why));
 	}
 	ERR_clear_error();
-	control_lost(c);
+	control_lost(c, what & BEV_EVENT_ERROR);
 }
 
 static void

@@ -32,7 +32,7 @@ void
 ftpd_accept(struct ftpd *f, int fd, const struct sockaddr *peer,
 	    bool implicit_tls)
 {
-	control_open(f, fd, peer, implicit_tls);
+	control_accept(f, fd, peer, implicit_tls);
 }
 
 void

@@ -36,7 +36,7 @@ transfer_allowed(struct control *c)
 {
 	const struct ftpd_config *cfg = c->ftpd->config;
 
-	if (!c->data)
+	if (!c->data || c->gone)
 		control_reply(c, 425, "Use PASV, EPSV, PORT or EPRT first.");
 	else if (cfg->data_tls_required && !c->protect)
 		control_reply(
@@ -196,10 +196,7 @@ transfer_end(struct transfer *t, int code, const char *fmt, ...)
 	control_reply(c, code, "%s", text);
 	if (aborted)
 		control_reply(c, 226, "ABOR done.");
-	if (c->gone)
-		control_kill(c);
-	else
-		control_done(c);
+	control_done(c);
 }
 
 void

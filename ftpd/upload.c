@@ -277,9 +277,9 @@ upload_status(const struct transfer *t)
 {
 	const struct ftp_upload *u = (const struct ftp_upload *)t;
 
-	control_reply(t->control, 213,
-		      "Status: Receiving file %s (%" PRIu64 " bytes)", t->path,
-		      u->file ? vfs_file_size(u->file) : u->kept);
+	control_reply(t->control, 213, "Status: %s file %s (%" PRIu64 " bytes)",
+		      t->state == TRANSFER_CLOSING ? "Storing" : "Receiving",
+		      t->path, u->file ? vfs_file_size(u->file) : u->kept);
 }
 
 static void
