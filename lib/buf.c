@@ -67,7 +67,7 @@ grow(struct buf *b, size_t need)
 	size_t len = buf_len(b);
 	size_t size = b->size > BUF_SIZE_MIN ? b->size : BUF_SIZE_MIN;
 
-	if (b->off > 0 && b->off >= len && b->size - len >= need) {
+	if (b->data && b->off > 0 && b->off >= len && b->size - len >= need) {
 		memcpy(b->data, b->data + b->off, len);
 		b->off = 0;
 		b->end = len;

@@ -81,8 +81,10 @@ conf_free(struct conf *c)
 
 	if (!c)
 		return;
-	HASH_ITER (hh, c->entries, e, next) {
-		HASH_DEL(c->entries, e);
+	e = c->entries;
+	HASH_CLEAR(hh, c->entries);
+	for (; e; e = next) {
+		next = e->hh.next;
 		mem_wipe_free(e->value);
 		free(e->origin);
 		free(e->label);

@@ -175,10 +175,10 @@ put_char(struct line *l, const unsigned char *p)
 static void
 put_text(struct line *l, const char *s)
 {
-	const unsigned char *p = (const unsigned char *)(s ? s : "");
+	const unsigned char *p = (const unsigned char *)s;
 	size_t end = l->len + VALUE_MAX_BYTES;
 
-	if (!needs_quotes((const char *)p) && strlen(s) <= VALUE_MAX_BYTES) {
+	if (!needs_quotes(s) && strlen(s) <= VALUE_MAX_BYTES) {
 		put(l, s, strlen(s));
 		return;
 	}
@@ -200,7 +200,7 @@ put_field(struct line *l, const struct log_field *f)
 	put(l, "=", 1);
 	switch (f->type) {
 	case LOG_STR:
-		put_text(l, f->v.s);
+		put_text(l, f->v.s ? f->v.s : "");
 		break;
 	case LOG_INT:
 		putf(l, "%" PRId64, f->v.i);

@@ -58,23 +58,25 @@ void log_write(enum log_level level, const char *part, const char *session,
 	       const char *event, const struct log_field *fields);
 
 /* clang-format off */
+/* The first field only gives the comma before an empty list something to do. */
 #define LOG_AT(level, part, session, event, ...)                            \
 	do {                                                                \
 		if (log_enabled(level))                                     \
 			log_write(level, part, session, event,              \
 				  (const struct log_field[]){               \
-					  __VA_ARGS__ __VA_OPT__(,)         \
-					  { .type = LOG_END } });           \
+					  { .type = LOG_END },              \
+					  ##__VA_ARGS__,                    \
+					  { .type = LOG_END } } + 1);       \
 	} while (0)
 /* clang-format on */
 
 #define log_error(part, session, event, ...) \
-	LOG_AT(LOG_LEVEL_ERROR, part, session, event, __VA_ARGS__)
+	LOG_AT(LOG_LEVEL_ERROR, part, session, event, ##__VA_ARGS__)
 #define log_warn(part, session, event, ...) \
-	LOG_AT(LOG_LEVEL_WARN, part, session, event, __VA_ARGS__)
+	LOG_AT(LOG_LEVEL_WARN, part, session, event, ##__VA_ARGS__)
 #define log_info(part, session, event, ...) \
-	LOG_AT(LOG_LEVEL_INFO, part, session, event, __VA_ARGS__)
+	LOG_AT(LOG_LEVEL_INFO, part, session, event, ##__VA_ARGS__)
 #define log_debug(part, session, event, ...) \
-	LOG_AT(LOG_LEVEL_DEBUG, part, session, event, __VA_ARGS__)
+	LOG_AT(LOG_LEVEL_DEBUG, part, session, event, ##__VA_ARGS__)
 
 #endif
