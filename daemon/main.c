@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "daemon/master.h"
 #include "daemon/settings.h"
@@ -115,6 +117,21 @@ stores_usable(struct settings *s)
 	return usable;
 }
 
+/*
+ * Whatever descriptors the caller left open are not ours, and nothing that is
+ * opened later may become standard error.
+ */
+static void
+descriptors_clean(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	close_range(STDERR_FILENO + 1, ~0u, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -122,6 +139,7 @@ main(int argc, char **argv)
 	struct settings *s;
 	int code;
 
+	descriptors_clean();
 	switch (options_parse(&o, argc, argv)) {
 	case PARSED_DONE:
 		return EXIT_SUCCESS;
