@@ -209,6 +209,17 @@ log_death(const struct children *cs, const struct child *c, int status)
 		  KV_S("serving", w.session), KV_S("user", w.user));
 }
 
+/* At once, then later each time while it dies soon after its start. */
+static unsigned
+restart_delay(unsigned deaths)
+{
+	unsigned ms = RESTART_MIN_MS;
+
+	while (deaths-- > 0 && ms < RESTART_MAX_MS)
+		ms *= 2;
+	return ms < RESTART_MAX_MS ? ms : RESTART_MAX_MS;
+}
+
 static struct child *
 by_pid(struct children *cs, pid_t pid)
 {
@@ -240,11 +251,9 @@ children_reap(struct children *cs, pid_t pid, int status)
 	close(c->fd);
 	c->fd = -1;
 	c->pid = 0;
-	c->deaths = now - c->started > SETTLED_MS ? 0 : c->deaths + 1;
-	c->restart_at = now + (c->deaths > 6 ? RESTART_MAX_MS
-					     : RESTART_MIN_MS << c->deaths);
-	if (c->restart_at > now + RESTART_MAX_MS)
-		c->restart_at = now + RESTART_MAX_MS;
+	if (now - c->started > SETTLED_MS)
+		c->deaths = 0;
+	c->restart_at = now + restart_delay(c->deaths++);
 	return true;
 }
 
