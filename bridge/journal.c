@@ -232,8 +232,7 @@ journal_commit(struct journal *j, const struct journal_tx *tx,
 
 	if (err != ERR_OK) {
 		journal_op_refuse(op, err);
-		log_error("journal", NULL, "bad_commit", KV_ERR(err),
-			  KV_S("id", tx->update ? tx->update->id : ""));
+		log_error("journal", NULL, "bad_commit", KV_ERR(err));
 	}
 	submit(j, op);
 }

@@ -33,8 +33,8 @@
 struct journal;
 
 struct journal_config {
-	const char *path;	/* SQLite file; its folder must exist */
-	const char *lock_path;	/* flock file shared by all processes */
+	const char *path;      /* SQLite file; its folder must exist */
+	const char *lock_path; /* flock file shared by all processes */
 	struct loop *loop;
 };
 
@@ -84,19 +84,19 @@ struct journal_upload {
 	char protocol[8]; /* "sftp", "ftp", "ftps" */
 	char store[STORE_NAME_MAX + 1];
 	char key[STORE_KEY_MAX + 1];
-	char path[JOURNAL_PATH_MAX + 1];       /* as opened */
-	char final_path[JOURNAL_PATH_MAX + 1]; /* as it will be named */
+	char path[JOURNAL_PATH_MAX + 1];	   /* as opened */
+	char final_path[JOURNAL_PATH_MAX + 1];	   /* as it will be named */
 	char backend_id[STORE_BACKEND_ID_MAX + 1]; /* "" before Create */
-	uint64_t declared;    /* bytes; see UPLOAD_DECLARED */
-	uint64_t end;	      /* bytes; from CLOSING on */
+	uint64_t declared;		      /* bytes; see UPLOAD_DECLARED */
+	uint64_t end;			      /* bytes; from CLOSING on */
 	char hidden_etag[STORE_ETAG_MAX + 1]; /* old object hidden, or "" */
 	char etag[STORE_ETAG_MAX + 1];	      /* published object's */
 	char source[STORE_KEY_MAX + 1];	      /* kind copy: key copied from */
 	char source_etag[STORE_ETAG_MAX + 1];
-	int64_t mtime;	      /* set by the client, Unix s; 0: none */
-	int64_t created_at;   /* all times: Unix ms; 0: never */
-	int64_t creating_at;  /* J(creating) */
-	int64_t verified_at;  /* last cross-check with the store */
+	int64_t mtime;	     /* set by the client, Unix s; 0: none */
+	int64_t created_at;  /* all times: Unix ms; 0: never */
+	int64_t creating_at; /* J(creating) */
+	int64_t verified_at; /* last cross-check with the store */
 	int64_t parked_at;
 	int64_t ended_at;
 };
@@ -104,7 +104,7 @@ struct journal_upload {
 /* Which fields of journal_upload a change sets; id and epoch select. */
 enum {
 	JSET_STATE = 1 << 0,
-	JSET_EPOCH = 1 << 1,   /* set to `new_epoch` */
+	JSET_EPOCH = 1 << 1, /* set to `new_epoch` */
 	JSET_REWIND = 1 << 2,
 	JSET_FLAGS = 1 << 3,
 	JSET_OWNER = 1 << 4,   /* and protocol */
@@ -118,7 +118,7 @@ enum {
 	JSET_VERIFIED = 1 << 12,
 	JSET_PARKED = 1 << 13,
 	JSET_ENDED = 1 << 14,
-	JSET_PATHS = 1 << 15  /* path and final_path */
+	JSET_PATHS = 1 << 15 /* path and final_path */
 };
 
 /* An event row: unique by (upload, kind). body is JSON text. */
@@ -153,7 +153,7 @@ struct journal_tx {
 	size_t nadd;
 	uint32_t drop_from; /* deletes parts with no >= this; 0: none */
 	bool drop_all_parts;
-	const char *supersede; /* id of a row that becomes ABORTING, */
+	const char *supersede;	  /* id of a row that becomes ABORTING, */
 	uint64_t supersede_epoch; /* if it has this epoch (then + 1) */
 	const struct journal_event *event;
 	const char *event_upload; /* for an event without insert or update */
@@ -190,15 +190,15 @@ void journal_get(struct journal *j, const char *id, journal_done_fn *fn,
 
 /* Rows by state, ordered by id; for recovery, sweeper, listings, sluicectl. */
 struct journal_query {
-	unsigned states;       /* bit 1 << state */
-	const char *store;     /* NULL: any */
+	unsigned states;	/* bit 1 << state */
+	const char *store;	/* NULL: any */
 	const char *key_prefix; /* NULL: any; keys below it */
-	const char *user;      /* NULL: any */
-	const char *after_id;  /* NULL: from the start */
-	bool source_pending;   /* only rows with UPLOAD_SOURCE_PENDING */
-	bool hidden;           /* only rows with a hidden_etag */
-	bool create_unknown;   /* only rows with UPLOAD_CREATE_UNKNOWN */
-	size_t max;	       /* at most 1000 */
+	const char *user;	/* NULL: any */
+	const char *after_id;	/* NULL: from the start */
+	bool source_pending;	/* only rows with UPLOAD_SOURCE_PENDING */
+	bool hidden;		/* only rows with a hidden_etag */
+	bool create_unknown;	/* only rows with UPLOAD_CREATE_UNKNOWN */
+	size_t max;		/* at most 1000 */
 };
 void journal_list(struct journal *j, const struct journal_query *q,
 		  journal_done_fn *fn, void *arg);

@@ -34,15 +34,21 @@ ends(const char *s, size_t size)
 #define ENDS(field) ends(field, sizeof(field))
 
 static bool
+names_ok(const struct journal_upload *u)
+{
+	return ENDS(u->store) && ENDS(u->key) && ENDS(u->path) &&
+	       ENDS(u->final_path) && ENDS(u->owner) && ENDS(u->user) &&
+	       ENDS(u->protocol) && ENDS(u->source);
+}
+
+static bool
 row_ok(const struct journal_upload *u)
 {
 	return ENDS(u->id) && id_valid(u->id) &&
 	       (unsigned)u->state < UPLOAD_STATES &&
-	       (unsigned)u->kind <= UPLOAD_KIND_COPY && ENDS(u->owner) &&
-	       ENDS(u->user) && ENDS(u->protocol) && ENDS(u->store) &&
-	       ENDS(u->key) && ENDS(u->path) && ENDS(u->final_path) &&
+	       (unsigned)u->kind <= UPLOAD_KIND_COPY && names_ok(u) &&
 	       ENDS(u->backend_id) && ENDS(u->hidden_etag) && ENDS(u->etag) &&
-	       ENDS(u->source) && ENDS(u->source_etag);
+	       ENDS(u->source_etag);
 }
 
 static bool
@@ -86,7 +92,7 @@ event_ok(const struct journal_tx *tx)
 static bool
 attr_ok(const struct journal_attr *a)
 {
-	return ENDS(a->store) && ENDS(a->key) && ENDS(a->etag);
+	return a == NULL || (ENDS(a->store) && ENDS(a->key) && ENDS(a->etag));
 }
 
 static bool
@@ -98,17 +104,25 @@ update_ok(const struct journal_tx *tx)
 }
 
 static bool
+does_something(const struct journal_tx *tx)
+{
+	return tx->insert || tx->update || tx->event || tx->supersede ||
+	       tx->attr || tx->attr_drop;
+}
+
+static bool
 tx_ok(const struct journal_tx *tx)
 {
-	if (tx->insert == NULL && tx->update == NULL && tx->event == NULL &&
-	    tx->supersede == NULL && tx->attr == NULL && tx->attr_drop == NULL)
+	if (tx->insert != NULL && !row_ok(tx->insert))
 		return false;
-	return (tx->insert == NULL || row_ok(tx->insert)) &&
-	       (tx->update == NULL || update_ok(tx)) && parts_ok(tx) &&
-	       (tx->supersede == NULL || id_valid(tx->supersede)) &&
-	       (tx->event == NULL || event_ok(tx)) &&
-	       (tx->attr == NULL || attr_ok(tx->attr)) &&
-	       (tx->attr_drop == NULL || attr_ok(tx->attr_drop));
+	if (tx->update != NULL && !update_ok(tx))
+		return false;
+	if (tx->supersede != NULL && !id_valid(tx->supersede))
+		return false;
+	if (tx->event != NULL && !event_ok(tx))
+		return false;
+	return does_something(tx) && parts_ok(tx) && attr_ok(tx->attr) &&
+	       attr_ok(tx->attr_drop);
 }
 
 /* Copies. */

@@ -9,7 +9,8 @@
  * not their place in the index in shared memory, so no connection looks at
  * them and the next commit overwrites them. Only recovery would read them: it
  * runs when the last connection is gone. So a connection is replaced by opening
- * the new one before the old one is closed.
+ * the new one before the old one is closed, and a transaction that changes
+ * nothing is written over what failed, before anybody hears of it.
  */
 #include "bridge/journal_sqlite.h"
 
@@ -24,27 +25,43 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-#define CACHE_KIB 2048 /* page cache of a connection */
-
 /* Errors. */
 
-static enum err
-err_from_system(const struct journal_sqlite_db *db, enum err other)
+static int
+last_errno(sqlite3_file *file)
 {
-	int errnum = db->sql != NULL ? sqlite3_system_errno(db->sql) : 0;
+	int errnum = 0;
 
-	switch (errnum) {
-	case ENOSPC:
-	case EDQUOT:
-	case EFBIG:
-		return ERR_NO_SPACE;
-	default:
-		return other;
-	}
+	if (file == NULL || file->pMethods == NULL)
+		return 0;
+	file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &errnum);
+	return errnum;
+}
+
+/* sqlite3_system_errno() knows nothing of a COMMIT; the files may. */
+static int
+system_errno(const struct journal_sqlite_db *db)
+{
+	sqlite3_file *file = NULL;
+	int errnum;
+
+	if (db->sql == NULL)
+		return 0;
+	errnum = sqlite3_system_errno(db->sql);
+	if (errnum != 0)
+		return errnum;
+	sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_JOURNAL_POINTER,
+			     &file);
+	errnum = last_errno(file);
+	if (errnum != 0)
+		return errnum;
+	file = NULL;
+	sqlite3_file_control(db->sql, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	return last_errno(file);
 }
 
 static enum err
-err_from_sqlite(const struct journal_sqlite_db *db, int rc)
+err_from_sqlite(int rc, int errnum)
 {
 	switch (rc & 0xff) {
 	case SQLITE_OK:
@@ -63,7 +80,15 @@ err_from_sqlite(const struct journal_sqlite_db *db, int rc)
 	case SQLITE_AUTH:
 		return ERR_DENIED;
 	default:
-		return err_from_system(db, ERR_IO);
+		break;
+	}
+	switch (errnum) {
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG:
+		return ERR_NO_SPACE;
+	default:
+		return ERR_IO;
 	}
 }
 
@@ -86,19 +111,20 @@ enum err
 journal_sqlite_fail(struct journal_sqlite_db *db, int rc, const char *what)
 {
 	enum log_level level = LOG_LEVEL_ERROR;
+	int errnum = system_errno(db);
 	enum err err;
 
 	if ((rc & 0xff) == SQLITE_CONSTRAINT)
 		return err_from_constraint(rc);
-	err = err_from_sqlite(db, rc);
+	err = err_from_sqlite(rc, errnum);
 	if (rc == db->reported)
 		level = LOG_LEVEL_DEBUG;
 	db->reported = rc;
 	LOG_AT(level, "journal", NULL, "failed", KV_S("doing", what),
 	       KV_S("file", db->path), KV_ERR(err), KV_I("code", rc),
-	       KV_S("text", sqlite3_errstr(rc)),
-	       KV_S("detail", db->sql ? sqlite3_errmsg(db->sql) : ""),
-	       KV_ERRNO(db->sql ? sqlite3_system_errno(db->sql) : 0));
+	       KV_S("text",
+		    db->sql ? sqlite3_errmsg(db->sql) : sqlite3_errstr(rc)),
+	       KV_ERRNO(errnum));
 	return err;
 }
 
@@ -118,11 +144,12 @@ journal_sqlite_run(struct journal_sqlite_db *db, sqlite3_stmt *st,
 }
 
 enum err
-journal_sqlite_exec(struct journal_sqlite_db *db, const char *sql)
+journal_sqlite_exec(struct journal_sqlite_db *db, const char *sql,
+		    const char *what)
 {
 	int rc = sqlite3_exec(db->sql, sql, NULL, NULL, NULL);
 
-	return rc == SQLITE_OK ? ERR_OK : journal_sqlite_fail(db, rc, sql);
+	return rc == SQLITE_OK ? ERR_OK : journal_sqlite_fail(db, rc, what);
 }
 
 enum err
@@ -220,11 +247,13 @@ configure(struct journal_sqlite_db *db)
 	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-	err = journal_sqlite_exec(db, "PRAGMA synchronous = FULL;"
-				      "PRAGMA mmap_size = 0;"
-				      "PRAGMA foreign_keys = ON;"
-				      "PRAGMA temp_store = MEMORY;"
-				      "PRAGMA cell_size_check = ON");
+	err = journal_sqlite_exec(db,
+				  "PRAGMA synchronous = FULL;"
+				  "PRAGMA mmap_size = 0;"
+				  "PRAGMA foreign_keys = ON;"
+				  "PRAGMA temp_store = MEMORY;"
+				  "PRAGMA cell_size_check = ON",
+				  "configure");
 	if (err == ERR_OK)
 		err = check_wal(db);
 	if (err != ERR_OK)
@@ -261,6 +290,11 @@ dial(struct journal_sqlite_db *db)
 		err = journal_sqlite_schema(db);
 	if (err == ERR_OK)
 		err = journal_sqlite_prepare(db);
+	if (err == ERR_CORRUPT)
+		log_error("journal", NULL, "unusable", KV_S("file", db->path),
+			  KV_S("hint", "move the file and its -wal away to "
+				       "begin with an empty journal, or put "
+				       "a backup of both in their place"));
 	if (err != ERR_OK) {
 		journal_sqlite_finalize(db);
 		disconnect(db->sql);
@@ -397,6 +431,20 @@ sqlite_open(void **out, const struct journal_place *place)
 
 /* Transactions. */
 
+/*
+ * Writes page 1 as it is. Even where its sync fails too, as the first frame it
+ * breaks the chain of checksums that the frames behind it would need.
+ */
+static void
+bury(struct journal_sqlite_db *db)
+{
+	long long version;
+
+	if (journal_sqlite_number(db, "PRAGMA user_version", &version) ==
+	    ERR_OK)
+		journal_sqlite_set_version(db, version);
+}
+
 static void
 sqlite_mend(void *arg)
 {
@@ -405,7 +453,9 @@ sqlite_mend(void *arg)
 	if (!sqlite3_get_autocommit(db->sql))
 		sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
 	db->broken = true;
-	journal_sqlite_connect(db); /* else the next begin tries again */
+	/* Where this fails, the next begin tries again. */
+	if (journal_sqlite_connect(db) == ERR_OK && db->locked)
+		bury(db);
 	journal_sqlite_unlock(db);
 }
 

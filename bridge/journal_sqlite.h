@@ -85,13 +85,16 @@ enum err journal_sqlite_fail(struct journal_sqlite_db *db, int rc,
 /* Steps a statement that gives no row, and resets it. */
 enum err journal_sqlite_run(struct journal_sqlite_db *db, sqlite3_stmt *st,
 			    const char *what);
-enum err journal_sqlite_exec(struct journal_sqlite_db *db, const char *sql);
+enum err journal_sqlite_exec(struct journal_sqlite_db *db, const char *sql,
+			     const char *what);
 /* One integer from a statement's first column. */
 enum err journal_sqlite_number(struct journal_sqlite_db *db, const char *sql,
 			       long long *out);
 
 /* journal_sqlite_schema.c: ERR_UNSUPPORTED, ERR_CORRUPT as journal_open(). */
 enum err journal_sqlite_schema(struct journal_sqlite_db *db);
+enum err journal_sqlite_set_version(struct journal_sqlite_db *db,
+				    long long version);
 
 /* journal_sqlite_wal.c */
 

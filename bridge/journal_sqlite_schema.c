@@ -119,8 +119,7 @@ static enum err
 not_a_journal(struct journal_sqlite_db *db)
 {
 	log_error("journal", NULL, "not_a_journal", KV_S("file", db->path),
-		  KV_S("hint", "another program's database is in the place of "
-			       "the journal: check state_dir"));
+		  KV_S("text", "the database of another program"));
 	return ERR_CORRUPT;
 }
 
@@ -158,23 +157,39 @@ identify(struct journal_sqlite_db *db, long long *version)
 	return ERR_OK;
 }
 
+enum err
+journal_sqlite_set_version(struct journal_sqlite_db *db, long long version)
+{
+	char sql[64];
+
+	snprintf(sql, sizeof(sql), "PRAGMA user_version = %lld", version);
+	return journal_sqlite_exec(db, sql, "set the version");
+}
+
+static enum err
+mark(struct journal_sqlite_db *db)
+{
+	char sql[64];
+	enum err err;
+
+	snprintf(sql, sizeof(sql), "PRAGMA application_id = %d",
+		 APPLICATION_ID);
+	err = journal_sqlite_exec(db, sql, "set the version");
+	return err != ERR_OK ? err : journal_sqlite_set_version(db, VERSION);
+}
+
 static enum err
 upgrade(struct journal_sqlite_db *db, long long version)
 {
-	char mark[96];
-	enum err err;
+	enum err err = journal_sqlite_exec(db, "BEGIN IMMEDIATE", "begin");
 	int i;
 
-	snprintf(mark, sizeof(mark),
-		 "PRAGMA application_id = %d; PRAGMA user_version = %d",
-		 APPLICATION_ID, VERSION);
-	err = journal_sqlite_exec(db, "BEGIN IMMEDIATE");
 	for (i = (int)version; err == ERR_OK && i < VERSION; i++)
-		err = journal_sqlite_exec(db, steps[i]);
+		err = journal_sqlite_exec(db, steps[i], "make tables");
 	if (err == ERR_OK)
-		err = journal_sqlite_exec(db, mark);
+		err = mark(db);
 	if (err == ERR_OK)
-		err = journal_sqlite_exec(db, "COMMIT");
+		err = journal_sqlite_exec(db, "COMMIT", "make tables");
 	if (err != ERR_OK) {
 		sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
 		return err;
