@@ -174,10 +174,9 @@ free_side(ssh_session s, ssh_event poll)
 		ssh_event_remove_session(poll, s);
 		ssh_event_free(poll);
 	}
-	if (s == NULL)
-		return;
-	ssh_disconnect(s);
-	ssh_free(s);
+	/* ssh_disconnect() would leave the client's descriptor open. */
+	if (s != NULL)
+		ssh_free(s);
 }
 
 static void
