@@ -1,28 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slots, gauges and the uploads that workers drive. */
-#include "bridge/ledger_private.h"
+#include "bridge/ledger.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "bridge/ledger_private.h"
 #include "lib/clock.h"
-#include "lib/log.h"
 #include "lib/mem.h"
 
+#define SLOT_FIRST_PAGE 4096
+
+/*
+ * Some 20 MB of addresses, of which only the pages that were used are memory:
+ * so nothing here looks at a slot without a worker, or beyond what it uses.
+ */
 struct ledger *
 ledger_new(const struct ledger_limits *limits)
 {
 	struct ledger *l = mem_alloc(sizeof(*l));
-	void *p = mmap(NULL, sizeof(*l->sh), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p;
 
+	p = mmap(NULL, sizeof(*l->sh), PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		abort(); /* out of memory */
 	l->sh = p;
 	l->slot = -1;
-	id_random(&l->sh->seed, sizeof(l->sh->seed));
+	id_random(l->sh->seed, sizeof(l->sh->seed));
 	ledger_set_limits(l, limits);
 	return l;
 }
@@ -48,19 +54,51 @@ ledger_set_limits(struct ledger *l, const struct ledger_limits *limits)
 	l->sh->failure_window_ms = limits->failure_window_ms;
 }
 
-/* FNV-1a from a secret start, mixed: peers cannot aim at collisions. */
+static uint64_t
+rotate(uint64_t x, unsigned n)
+{
+	return x << n | x >> (64 - n);
+}
+
+static void
+sip_round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[2] += v[3];
+	v[1] = rotate(v[1], 13) ^ v[0];
+	v[3] = rotate(v[3], 16) ^ v[2];
+	v[0] = rotate(v[0], 32) + v[3];
+	v[2] += v[1];
+	v[3] = rotate(v[3], 21) ^ v[0];
+	v[1] = rotate(v[1], 17) ^ v[2];
+	v[2] = rotate(v[2], 32);
+}
+
+/* SipHash-1-3 (Aumasson and Bernstein, 2012) under a key made at start. */
 uint64_t
 ledger_hash(const struct ledger *l, const void *data, size_t n)
 {
 	const unsigned char *p = data;
-	uint64_t h = l->sh->seed ^ 0xcbf29ce484222325ull;
+	uint64_t k0 = l->sh->seed[0], k1 = l->sh->seed[1], m;
+	uint64_t v[4] = { k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du,
+			  k0 ^ 0x6c7967656e657261u, k1 ^ 0x7465646279746573u };
 
-	while (n--)
-		h = (h ^ *p++) * 0x100000001b3ull;
-	h ^= h >> 32;
-	h *= 0xd6e8feb86659fd93ull;
-	h ^= h >> 32;
-	return h > 1 ? h : 2; /* 0 and 1 have a meaning in tables */
+	for (size_t done = 0, last = 0; !last; done += 8) {
+		m = 0;
+		last = n - done < 8;
+		for (size_t i = 0; i < 8 && done + i < n; i++)
+			m |= (uint64_t)p[done + i] << (8 * i);
+		if (last)
+			m |= (uint64_t)(n & 0xff) << 56;
+		v[3] ^= m;
+		sip_round(v);
+		v[0] ^= m;
+	}
+	v[2] ^= 0xff;
+	for (int i = 0; i < 3; i++)
+		sip_round(v);
+	m = v[0] ^ v[1] ^ v[2] ^ v[3];
+	return m ? m : 1;
 }
 
 uint64_t
@@ -78,40 +116,62 @@ ledger_hash_addr(const struct ledger *l, const struct sockaddr *sa)
 	if (sa->sa_family == AF_INET)
 		return ledger_hash(l, &in->sin_addr, 4);
 	if (sa->sa_family != AF_INET6)
-		return 2;
+		return ledger_hash(l, "", 0);
 	if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
 		return ledger_hash(l, in6->sin6_addr.s6_addr + 12, 4);
 	return ledger_hash(l, &in6->sin6_addr, 8);
 }
 
-/* Slots. */
-
+/* The next call finds another: the worker enters the slot only later. */
 int
 ledger_slot_find(struct ledger *l)
 {
-	int i;
+	for (int i = 0; i < LEDGER_WORKERS; i++) {
+		struct ledger_slot *s = &l->sh->slots[i];
 
-	for (i = 0; i < LEDGER_WORKERS; i++)
-		if (!l->sh->slots[i].pid)
-			return i;
+		if (s->pid != 0)
+			continue;
+		s->beat = clock_ms();
+		s->pid = -1;
+		return i;
+	}
 	return -1;
+}
+
+/*
+ * All but the pid. The pages behind the first are given back, so that the slot
+ * of a worker that is gone is no memory; they read as zeroes then.
+ */
+static void
+slot_clear(struct ledger_slot *s)
+{
+	char *rest = (char *)s + SLOT_FIRST_PAGE;
+
+	memset((char *)s + sizeof(s->pid), 0, SLOT_FIRST_PAGE - sizeof(s->pid));
+	if (madvise(rest, sizeof(*s) - SLOT_FIRST_PAGE, MADV_REMOVE) != 0)
+		memset(rest, 0, sizeof(*s) - SLOT_FIRST_PAGE);
 }
 
 void
 ledger_wipe(struct ledger *l, int slot)
 {
-	if (slot >= 0 && slot < LEDGER_WORKERS)
-		memset((void *)&l->sh->slots[slot], 0,
-		       sizeof(l->sh->slots[slot]));
+	if (slot < 0 || slot >= LEDGER_WORKERS)
+		return;
+	slot_clear(&l->sh->slots[slot]);
+	ledger_pins_wipe(l, slot);
+	l->sh->slots[slot].pid = 0;
 }
 
 void
 ledger_enter(struct ledger *l, int slot, pid_t pid)
 {
-	ledger_wipe(l, slot);
+	struct ledger_slot *s = &l->sh->slots[slot];
+
+	s->pid = -1;
+	slot_clear(s);
+	s->beat = clock_ms();
+	s->pid = pid;
 	l->slot = slot;
-	l->sh->slots[slot].beat = clock_ms();
-	l->sh->slots[slot].pid = pid;
 }
 
 int
@@ -124,6 +184,15 @@ struct ledger_slot *
 ledger_mine(const struct ledger *l)
 {
 	return l->slot < 0 ? NULL : &l->sh->slots[l->slot];
+}
+
+int
+ledger_next(const struct ledger *l, int slot)
+{
+	while (++slot < LEDGER_WORKERS)
+		if (l->sh->slots[slot].pid > 0)
+			return slot;
+	return -1;
 }
 
 void
@@ -143,6 +212,10 @@ ledger_beat_age_ms(const struct ledger *l, int slot)
 	return now > beat ? now - beat : 0;
 }
 
+/*
+ * Read while it changes it may be a mixture, but never without an end: the
+ * last byte of each is never written.
+ */
 void
 ledger_serving(struct ledger *l, const char *session, const char *user)
 {
@@ -173,32 +246,33 @@ ledger_add(struct ledger *l, enum ledger_gauge g, int64_t n)
 }
 
 static uint64_t
-positive(int64_t n)
+gauge(const struct ledger_slot *s, enum ledger_gauge g)
 {
+	int64_t n = s->gauges[g];
+
 	return n > 0 ? (uint64_t)n : 0;
 }
 
 void
 ledger_worker(const struct ledger *l, int slot, struct ledger_worker *out)
 {
-	struct ledger_slot *s = &l->sh->slots[slot];
-	int64_t sessions = 0;
-	size_t i;
+	const struct ledger_slot *s = &l->sh->slots[slot];
+	int pid = s->pid, sessions;
 
 	memset(out, 0, sizeof(*out));
-	out->pid = s->pid;
+	if (pid <= 0)
+		return;
+	out->pid = pid;
 	out->draining = s->draining;
-	out->uploads = s->uploads_n;
-	out->connections = (unsigned)positive(s->gauges[LEDGER_CONNECTIONS]);
-	out->received_bytes = positive(s->gauges[LEDGER_RECEIVED]);
-	out->stored_bytes = positive(s->gauges[LEDGER_STORED]);
-	out->published = positive(s->gauges[LEDGER_PUBLISHED]);
-	out->failed = positive(s->gauges[LEDGER_FAILED]);
-	for (i = 0; i < LEDGER_USERS; i++) {
-		sessions += s->users[i].sessions;
-		out->spool_bytes += s->users[i].spool;
-	}
-	out->sessions = (unsigned)positive(sessions);
+	out->uploads = s->uploads_sum;
+	sessions = s->sessions;
+	out->sessions = sessions > 0 ? (unsigned)sessions : 0;
+	out->spool_bytes = s->spool;
+	out->connections = (unsigned)gauge(s, LEDGER_CONNECTIONS);
+	out->received_bytes = gauge(s, LEDGER_RECEIVED);
+	out->stored_bytes = gauge(s, LEDGER_STORED);
+	out->published = gauge(s, LEDGER_PUBLISHED);
+	out->failed = gauge(s, LEDGER_FAILED);
 	memcpy(out->session, s->session, sizeof(out->session) - 1);
 	memcpy(out->user, s->user, sizeof(out->user) - 1);
 }
@@ -206,130 +280,18 @@ ledger_worker(const struct ledger *l, int slot, struct ledger_worker *out)
 bool
 ledger_may_accept(const struct ledger *l)
 {
-	struct ledger_slot *mine = ledger_mine(l);
-	int64_t least = INT64_MAX, own;
-	size_t i;
+	const struct ledger_slot *mine = ledger_mine(l);
+	uint64_t least = UINT64_MAX;
 
 	if (!mine)
 		return true;
-	own = mine->gauges[LEDGER_CONNECTIONS];
-	for (i = 0; i < LEDGER_WORKERS; i++) {
-		struct ledger_slot *s = &l->sh->slots[i];
+	for (int i = -1; (i = ledger_next(l, i)) >= 0;) {
+		const struct ledger_slot *s = &l->sh->slots[i];
+		uint64_t n = gauge(s, LEDGER_CONNECTIONS);
 
-		if (s->pid && !s->draining &&
-		    s->gauges[LEDGER_CONNECTIONS] < least)
-			least = s->gauges[LEDGER_CONNECTIONS];
+		if (!s->draining && n < least)
+			least = n;
 	}
-	return own <= least + least / 4 + 2;
-}
-
-/* Uploads. */
-
-enum err
-ledger_upload_add(struct ledger *l, const char *id, uint64_t key)
-{
-	struct ledger_slot *s = ledger_mine(l);
-	size_t i;
-
-	if (!s)
-		return ERR_OK;
-	key = key > 1 ? key : 2;
-	for (i = 0; i < LEDGER_UPLOADS; i++) {
-		struct ledger_upload *u;
-
-		u = &s->uploads[(key + i) % LEDGER_UPLOADS];
-		if (u->key > 1)
-			continue;
-		str_copy(u->id, sizeof(u->id), id);
-		u->key = key;
-		s->uploads_n++;
-		return ERR_OK;
-	}
-	return ERR_TOO_LARGE;
-}
-
-void
-ledger_upload_remove(struct ledger *l, const char *id)
-{
-	struct ledger_slot *s = ledger_mine(l);
-	size_t i;
-
-	for (i = 0; s && i < LEDGER_UPLOADS; i++)
-		if (s->uploads[i].key > 1 && !strcmp(s->uploads[i].id, id)) {
-			s->uploads[i].key = 1;
-			s->uploads_n--;
-			return;
-		}
-}
-
-int
-ledger_upload_find(const struct ledger *l, uint64_t key, char id[ID_LEN + 1])
-{
-	int slot;
-	size_t i;
-
-	key = key > 1 ? key : 2;
-	for (slot = 0; slot < LEDGER_WORKERS; slot++) {
-		struct ledger_slot *s = &l->sh->slots[slot];
-
-		for (i = 0; s->pid && i < LEDGER_UPLOADS; i++) {
-			struct ledger_upload *u;
-			uint64_t at;
-
-			u = &s->uploads[(key + i) % LEDGER_UPLOADS];
-			at = u->key;
-			if (!at)
-				break;
-			if (at != key)
-				continue;
-			memcpy(id, u->id, ID_LEN + 1);
-			id[ID_LEN] = '\0';
-			if (u->key == key)
-				return slot;
-		}
-	}
-	return -1;
-}
-
-/* Pins. */
-
-static struct ledger_pin *
-pin_of(const struct ledger *l, uint64_t hash, bool make)
-{
-	struct ledger_pin *best = NULL;
-	size_t i;
-
-	for (i = 0; i < LEDGER_PROBE; i++) {
-		struct ledger_pin *p = &l->sh->pins[(hash + i) % LEDGER_PINS];
-
-		if (p->hash == hash)
-			return p;
-		if (!best || p->until < best->until)
-			best = p;
-	}
-	/* The one that runs out first makes room. */
-	if (make)
-		best->hash = hash;
-	return make ? best : NULL;
-}
-
-void
-ledger_pin(struct ledger *l, const char *id, uint64_t off, unsigned ms)
-{
-	struct ledger_pin *p = pin_of(l, ledger_hash_user(l, id), true);
-
-	p->off = off;
-	p->until = clock_ms() + ms;
-}
-
-bool
-ledger_pinned(const struct ledger *l, const char *id, uint64_t *off)
-{
-	uint64_t hash = ledger_hash_user(l, id);
-	struct ledger_pin *p = pin_of(l, hash, false);
-
-	if (!p || clock_ms() >= p->until)
-		return false;
-	*off = p->off;
-	return p->hash == hash;
+	return least == UINT64_MAX ||
+	       gauge(mine, LEDGER_CONNECTIONS) <= least + least / 4 + 2;
 }

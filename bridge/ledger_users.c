@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a user has over all workers: sessions, store requests, spool bytes.
+ * Each slot has a hash table of its own with open addressing, written by its
+ * worker alone. An entry that counts nothing stays where it is, for the chains
+ * that lead over it, until it is used again or its chain ends with it.
+ *
+ * A limit holds over all workers without a lock: a worker counts first, then
+ * sums over all slots, and takes back what was too much. Of two at once both
+ * may be refused, never both let in wrongly.
+ */
+#include "bridge/ledger_private.h"
+
+static bool
+idle(const struct ledger_user *u)
+{
+	return u->sessions == 0 && u->requests == 0 && u->spool == 0;
+}
+
+static struct ledger_user *
+user_find(struct ledger_slot *s, uint64_t hash)
+{
+	for (unsigned i = 0; i < LEDGER_USERS; i++) {
+		struct ledger_user *u = &s->users[(hash + i) % LEDGER_USERS];
+
+		if (u->hash == hash)
+			return u;
+		if (u->hash == 0)
+			break;
+	}
+	return NULL;
+}
+
+/* Of this worker's slot; NULL when the table is full. */
+static struct ledger_user *
+user_make(struct ledger_slot *s, uint64_t hash)
+{
+	struct ledger_user *u = user_find(s, hash);
+
+	for (unsigned i = 0; !u && i < LEDGER_USERS; i++) {
+		u = &s->users[(hash + i) % LEDGER_USERS];
+		if (!idle(u))
+			u = NULL;
+	}
+	if (u)
+		u->hash = hash;
+	return u;
+}
+
+/* At the end of its chain an idle entry goes, and idle ones before it. */
+static void
+user_tidy(struct ledger_slot *s, const struct ledger_user *last)
+{
+	size_t at = (size_t)(last - s->users);
+
+	while (idle(&s->users[at]) && s->users[at].hash != 0 &&
+	       s->users[(at + 1) % LEDGER_USERS].hash == 0) {
+		s->users[at].hash = 0;
+		at = (at + LEDGER_USERS - 1) % LEDGER_USERS;
+	}
+}
+
+enum err
+ledger_session_begin(struct ledger *l, const char *user, unsigned max)
+{
+	struct ledger_slot *s = ledger_mine(l);
+	uint64_t hash = ledger_hash_user(l, user);
+	struct ledger_user *u;
+	int64_t n = 0;
+
+	if (!s)
+		return ERR_OK;
+	u = user_make(s, hash);
+	if (!u)
+		return ERR_QUOTA;
+	u->sessions++;
+	s->sessions++;
+	if (max == 0)
+		max = l->sh->user_sessions;
+	for (int i = -1; max > 0 && (i = ledger_next(l, i)) >= 0;) {
+		const struct ledger_user *o = user_find(&l->sh->slots[i], hash);
+
+		n += o ? o->sessions : 0;
+	}
+	if (n <= (int64_t)max)
+		return ERR_OK;
+	ledger_session_end(l, user);
+	return ERR_QUOTA;
+}
+
+void
+ledger_session_end(struct ledger *l, const char *user)
+{
+	struct ledger_slot *s = ledger_mine(l);
+	struct ledger_user *u;
+
+	u = s ? user_find(s, ledger_hash_user(l, user)) : NULL;
+	if (!u || u->sessions <= 0)
+		return;
+	u->sessions--;
+	s->sessions--;
+	user_tidy(s, u);
+}
+
+void
+ledger_requests(struct ledger *l, const char *user, int n)
+{
+	struct ledger_slot *s = ledger_mine(l);
+	struct ledger_user *u;
+
+	u = s ? user_make(s, ledger_hash_user(l, user)) : NULL;
+	if (!u)
+		return;
+	u->requests += n;
+	user_tidy(s, u);
+}
+
+uint64_t
+ledger_spool_used(const struct ledger *l)
+{
+	uint64_t total = 0;
+
+	for (int i = -1; (i = ledger_next(l, i)) >= 0;)
+		total += l->sh->slots[i].spool;
+	return total;
+}
+
+static uint64_t
+spool_of(const struct ledger *l, uint64_t hash)
+{
+	uint64_t n = 0;
+
+	for (int i = -1; (i = ledger_next(l, i)) >= 0;) {
+		const struct ledger_user *u = user_find(&l->sh->slots[i], hash);
+
+		n += u ? u->spool : 0;
+	}
+	return n;
+}
+
+/* True when a slot before this one has spool bytes of that user. */
+static bool
+counted_before(const struct ledger *l, int slot, uint64_t hash)
+{
+	for (int i = -1; (i = ledger_next(l, i)) >= 0 && i < slot;) {
+		const struct ledger_user *u = user_find(&l->sh->slots[i], hash);
+
+		if (u && u->spool > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Users with spool bytes; the one who asks is among them already. */
+static unsigned
+spool_users(const struct ledger *l)
+{
+	unsigned n = 0;
+
+	for (int i = -1; (i = ledger_next(l, i)) >= 0;) {
+		const struct ledger_slot *s = &l->sh->slots[i];
+
+		for (unsigned k = 0; s->spool > 0 && k < LEDGER_USERS; k++)
+			if (s->users[k].spool > 0 &&
+			    !counted_before(l, i, s->users[k].hash))
+				n++;
+	}
+	return n > 0 ? n : 1;
+}
+
+/*
+ * All but the reserve is handed out: freely up to a half, then to each user
+ * up to an equal share, which is at least the largest part. The reserve goes
+ * to one upload that finishes a part, whoever has it, as long as nobody else
+ * is in it: so however the spool was filled, some part can always be finished
+ * and its bytes come back. n is counted already.
+ */
+static bool
+spool_fits(const struct ledger *l, uint64_t hash, uint64_t n, bool finish)
+{
+	uint64_t max = l->sh->spool_max, reserve = l->sh->spool_reserve;
+	uint64_t limit = reserve < max ? max - reserve : 0;
+	uint64_t total = ledger_spool_used(l), share;
+
+	if (max == 0)
+		return true;
+	if (finish && total - n <= limit && total <= max)
+		return true;
+	if (total > limit)
+		return false;
+	if (total <= limit / 2)
+		return true;
+	share = limit / spool_users(l);
+	return spool_of(l, hash) <= (share > reserve ? share : reserve);
+}
+
+enum err
+ledger_spool_take(struct ledger *l, const char *user, uint64_t n, bool finish)
+{
+	struct ledger_slot *s = ledger_mine(l);
+	uint64_t hash = ledger_hash_user(l, user);
+	struct ledger_user *u;
+
+	if (!s)
+		return ERR_OK;
+	u = user_make(s, hash);
+	if (!u)
+		return ERR_QUOTA;
+	u->spool += n;
+	s->spool += n;
+	if (spool_fits(l, hash, n, finish))
+		return ERR_OK;
+	ledger_spool_give(l, user, n);
+	return ERR_QUOTA;
+}
+
+void
+ledger_spool_give(struct ledger *l, const char *user, uint64_t n)
+{
+	struct ledger_slot *s = ledger_mine(l);
+	struct ledger_user *u;
+
+	u = s ? user_find(s, ledger_hash_user(l, user)) : NULL;
+	if (!u)
+		return;
+	if (n > u->spool)
+		n = u->spool;
+	u->spool -= n;
+	s->spool -= n;
+	user_tidy(s, u);
+}
