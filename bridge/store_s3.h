@@ -17,7 +17,8 @@
 #define S3_HEADERS_MAX 20
 #define S3_REPLY_MAX ((size_t)8 << 20) /* bytes of an answer in XML */
 #define S3_PARTS_MAX 10000	       /* parts in one upload, at most */
-#define S3_CRC_LEN 9		       /* base64 of a CRC-32C and NUL */
+#define S3_UNSIGNED "UNSIGNED-PAYLOAD"
+#define S3_CRC_LEN 9 /* base64 of a CRC-32C and NUL */
 
 /*
  * Completing and copying may take minutes, and only then does a byte come.
@@ -116,6 +117,7 @@ enum err s3_classify(struct s3_job *j, const struct http_reply *r);
 bool s3_sends_crc(const struct s3 *s);
 unsigned s3_needs(const struct store *s);
 void s3_body_object(struct s3_job *j, const struct store_body *b);
+void s3_body_signed(struct s3_job *j, const void *data, size_t n);
 void s3_body_text(struct s3_job *j); /* what was written to j->text */
 void s3_body_none(struct s3_job *j); /* PUT and POST without one */
 void s3_object_headers(struct s3_job *j, const struct store_meta *meta);

@@ -11,7 +11,6 @@
 #include "lib/id.h"
 #include "lib/mem.h"
 
-#define UNSIGNED "UNSIGNED-PAYLOAD"
 #define MD5_HEX 32
 
 /* Whether bodies are signed with their SHA-256. */
@@ -89,7 +88,7 @@ s3_body_object(struct s3_job *j, const struct store_body *b)
 	if (signs_payload(j->s3))
 		hex_encode(j->body.sha256, sizeof(j->body.sha256), j->payload);
 	else
-		str_copy(j->payload, sizeof(j->payload), UNSIGNED);
+		str_copy(j->payload, sizeof(j->payload), S3_UNSIGNED);
 	if (s3_sends_crc(j->s3)) {
 		s3_crc_text(b->crc32c, text);
 		s3_header(j, "x-amz-checksum-crc32c", "%s", text);
@@ -101,15 +100,21 @@ s3_body_object(struct s3_job *j, const struct store_body *b)
 }
 
 void
-s3_body_text(struct s3_job *j)
+s3_body_signed(struct s3_job *j, const void *data, size_t n)
 {
 	unsigned char sha256[32];
 
 	j->has_body = true;
-	j->body.data = buf_data(&j->text);
-	j->body.len = buf_len(&j->text);
-	digest(EVP_sha256(), j->body.data, j->body.len, sha256);
+	j->body.data = data;
+	j->body.len = n;
+	digest(EVP_sha256(), data, n, sha256);
 	hex_encode(sha256, sizeof(sha256), j->payload);
+}
+
+void
+s3_body_text(struct s3_job *j)
+{
+	s3_body_signed(j, buf_data(&j->text), buf_len(&j->text));
 	s3_header(j, "content-type", "application/xml");
 }
 

@@ -224,6 +224,7 @@ list_parts_page(struct s3_job *j)
 
 	s3_request(j, "GET", j->call->key);
 	s3_query(j, "uploadId", j->call->backend_id);
+	s3_query_uint(j, "max-parts", S3_PAGE_MAX);
 	if (a->marker)
 		s3_query_uint(j, "part-number-marker", a->marker);
 	s3_send(j, list_parts_done);

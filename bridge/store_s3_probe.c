@@ -44,21 +44,19 @@ put_text(struct s3_job *j, enum crc crc, bool wrong_sha256)
 {
 	static const struct store_meta none;
 	const struct s3 *s = j->s3;
-	struct store_body body = { .data = TEXT, .len = sizeof(TEXT) - 1 };
+	uint32_t sum = crc32c(0, TEXT, sizeof(TEXT) - 1);
 	struct probing *p = j->state;
 	char text[S3_CRC_LEN];
-	uint32_t sum = crc32c(0, TEXT, sizeof(TEXT) - 1);
-	bool unsigned_crc = s->payload == S3_PAYLOAD_AUTO && s->https;
 
 	s3_request(j, "PUT", p->key);
 	s3_object_headers(j, &none);
-	s3_body_object(j, &body);
+	s3_body_signed(j, TEXT, sizeof(TEXT) - 1);
 	if (wrong_sha256)
 		memset(j->payload, 'a', 64);
 	if (crc == CRC_NONE)
 		return;
-	if (unsigned_crc)
-		str_copy(j->payload, sizeof(j->payload), "UNSIGNED-PAYLOAD");
+	if (s->payload == S3_PAYLOAD_AUTO && s->https)
+		str_copy(j->payload, sizeof(j->payload), S3_UNSIGNED);
 	s3_crc_text(crc == CRC_RIGHT ? sum : ~sum, text);
 	s3_header(j, "x-amz-checksum-crc32c", "%s", text);
 }
