@@ -24,7 +24,16 @@
 #define JOURNAL_LIST_MAX 1000	/* uploads in one list */
 #define JOURNAL_PARTS_MAX 10000 /* parts of one upload */
 #define JOURNAL_ATTRS_MAX 10000 /* attributes in one answer */
+#define JOURNAL_EVENTS_MAX 100	/* events of one upload */
 #define JOURNAL_PRUNE_MAX 500	/* rows that one prune deletes, a table */
+
+struct journal_event_row {
+	char id[ID_LEN + 1];
+	char kind[JOURNAL_KIND_MAX + 1];
+	int64_t seq;
+	int64_t at; /* Unix ms */
+	char *body; /* JSON text */
+};
 
 /* What a read found. A driver adds to it; journal_rows_free() empties it. */
 struct journal_rows {
@@ -34,6 +43,8 @@ struct journal_rows {
 	size_t nparts;
 	struct journal_attr *attrs;
 	size_t nattrs;
+	struct journal_event_row *events;
+	size_t nevents;
 	bool more; /* there are rows behind the last one */
 };
 
@@ -41,6 +52,7 @@ struct journal_rows {
 struct journal_upload *journal_rows_upload(struct journal_rows *r);
 struct store_part *journal_rows_part(struct journal_rows *r);
 struct journal_attr *journal_rows_attr(struct journal_rows *r);
+struct journal_event_row *journal_rows_event(struct journal_rows *r);
 size_t journal_rows_bytes(const struct journal_rows *r);
 void journal_rows_free(struct journal_rows *r);
 
@@ -77,6 +89,8 @@ struct journal_ops {
 			 struct journal_rows *rows);
 	enum err (*attrs)(void *db, const char *store, const char *prefix,
 			  struct journal_rows *rows);
+	enum err (*events)(void *db, const char *upload,
+			   struct journal_rows *rows);
 
 	/* Outside of a transaction. NULL: there is nothing to do. */
 	enum err (*checkpoint)(void *db);

@@ -75,6 +75,17 @@ journal_rows_attr(struct journal_rows *r)
 	return a;
 }
 
+struct journal_event_row *
+journal_rows_event(struct journal_rows *r)
+{
+	struct journal_event_row *e;
+
+	r->events = grow(r->events, r->nevents, sizeof(*e));
+	e = &r->events[r->nevents++];
+	memset(e, 0, sizeof(*e));
+	return e;
+}
+
 size_t
 journal_rows_bytes(const struct journal_rows *r)
 {
@@ -85,6 +96,11 @@ journal_rows_bytes(const struct journal_rows *r)
 void
 journal_rows_free(struct journal_rows *r)
 {
+	size_t i;
+
+	for (i = 0; i < r->nevents; i++)
+		free(r->events[i].body);
+	free(r->events);
 	free(r->uploads);
 	free(r->parts);
 	free(r->attrs);

@@ -509,5 +509,6 @@ const struct journal_ops journal_sqlite = {
 	.get = journal_sqlite_get,
 	.list = journal_sqlite_list,
 	.attrs = journal_sqlite_attrs,
+	.events = journal_sqlite_events,
 	.checkpoint = journal_sqlite_checkpoint,
 };

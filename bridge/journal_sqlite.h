@@ -43,6 +43,7 @@ enum journal_stmt {
 	STMT_LIST_FAILED,
 	STMT_LIST_ALL,
 	STMT_ATTRS,
+	STMT_EVENTS,
 	STMT_COUNT
 };
 
@@ -132,5 +133,7 @@ enum err journal_sqlite_list(void *db, const struct journal_query *q,
 			     struct journal_rows *rows);
 enum err journal_sqlite_attrs(void *db, const char *store, const char *prefix,
 			      struct journal_rows *rows);
+enum err journal_sqlite_events(void *db, const char *upload,
+			       struct journal_rows *rows);
 
 #endif

@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "lib/buf.h"
 #include "lib/log.h"
+#include "lib/mem.h"
 
 #define LIVE_STATES ((1u << UPLOAD_ABORTING) - 1)
 #define ACTIVE_STATES (LIVE_STATES | 1u << UPLOAD_ABORTING)
@@ -225,4 +225,36 @@ journal_sqlite_attrs(void *arg, const char *store, const char *prefix,
 		}
 	}
 	return end_read(db, st, rc, "read attributes");
+}
+
+static enum err
+take_event(sqlite3_stmt *st, struct journal_event_row *e)
+{
+	enum err err;
+
+	e->seq = sqlite3_column_int64(st, 0);
+	err = journal_sqlite_text(st, 1, e->id, sizeof(e->id));
+	if (err == ERR_OK)
+		err = journal_sqlite_text(st, 2, e->kind, sizeof(e->kind));
+	e->at = sqlite3_column_int64(st, 3);
+	e->body = mem_strdup((const char *)sqlite3_column_text(st, 4));
+	return e->body != NULL ? err : ERR_CORRUPT;
+}
+
+enum err
+journal_sqlite_events(void *arg, const char *upload, struct journal_rows *rows)
+{
+	struct journal_sqlite_db *db = arg;
+	sqlite3_stmt *st = db->stmts[STMT_EVENTS];
+	int rc;
+
+	journal_sqlite_bind_text(st, 1, upload);
+	sqlite3_bind_int(st, 2, JOURNAL_EVENTS_MAX);
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		if (take_event(st, journal_rows_event(rows)) != ERR_OK) {
+			sqlite3_reset(st);
+			return bad_row(db, "events");
+		}
+	}
+	return end_read(db, st, rc, "read events");
 }

@@ -143,6 +143,8 @@ static const char *const texts[STMT_COUNT] = {
 	[STMT_ATTRS] = "SELECT store, key, etag, mtime, mode FROM attributes"
 		       " WHERE store = ?1 AND key >= ?2 AND key < ?3"
 		       " ORDER BY key LIMIT ?4",
+	[STMT_EVENTS] = "SELECT seq, id, kind, at, body FROM events"
+			" WHERE upload = ?1 ORDER BY seq LIMIT ?2",
 };
 
 static void
