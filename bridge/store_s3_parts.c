@@ -190,7 +190,8 @@ list_parts_done(struct s3_job *j, enum err err)
 	struct all_parts *a = j->state;
 	struct store_result res = { .err = ERR_OK };
 	struct s3_parts page = { 0 };
-	bool more, ok;
+	uint32_t next = 0;
+	bool ok;
 
 	if (!err)
 		err = s3_xml_err(j, s3_xml_parts(j->reply->body, j->reply->len,
@@ -200,14 +201,17 @@ list_parts_done(struct s3_job *j, enum err err)
 		return;
 	}
 	ok = add_page(a, &page, S3_PARTS_MAX);
-	more = page.truncated;
+	if (page.truncated) {
+		next = page.next;
+		ok = ok && next > a->marker;
+	}
 	s3_parts_free(&page);
-	if (!ok || (more && (page.next <= a->marker))) {
+	if (!ok) {
 		s3_fail(j, ERR_IO, "the store's list of parts is not sound");
 		return;
 	}
-	if (more) {
-		a->marker = page.next;
+	if (next) {
+		a->marker = next;
 		list_parts_page(j);
 		return;
 	}
