@@ -67,24 +67,28 @@ sha256_hex(const void *data, size_t n, char out[2 * DIGEST_LEN + 1])
 	hex_encode(digest, sizeof(digest), out);
 }
 
+void
+sigv4_key(const char *secret_key, const char *day, const char *region,
+	  const char *service, unsigned char out[DIGEST_LEN])
+{
+	char *first = mem_printf("AWS4%s", secret_key);
+
+	hmac(first, strlen(first), day, out);
+	hmac(out, DIGEST_LEN, region, out);
+	hmac(out, DIGEST_LEN, service, out);
+	hmac(out, DIGEST_LEN, "aws4_request", out);
+	mem_wipe_free(first);
+}
+
 /* The signing key depends on the day only, so it is derived once a day. */
 static void
 derive_key(struct sigv4 *s, const char *day)
 {
-	unsigned char k[DIGEST_LEN];
-	char *first;
-
 	if (memcmp(s->day, day, DAY_LEN) == 0)
 		return;
-	first = mem_printf("AWS4%s", s->secret_key);
 	memcpy(s->day, day, DAY_LEN);
 	s->day[DAY_LEN] = '\0';
-	hmac(first, strlen(first), s->day, k);
-	hmac(k, sizeof(k), s->region, k);
-	hmac(k, sizeof(k), "s3", k);
-	hmac(k, sizeof(k), "aws4_request", s->key);
-	mem_wipe(k, sizeof(k));
-	mem_wipe_free(first);
+	sigv4_key(s->secret_key, s->day, s->region, "s3", s->key);
 }
 
 static int
@@ -153,7 +157,8 @@ sigv4_sign(struct sigv4 *s, const struct sigv4_request *r, struct buf *out)
 	struct buf b;
 
 	assert(r->nheaders <= SIGV4_HEADERS_MAX);
-	memcpy(sorted, r->headers, r->nheaders * sizeof(sorted[0]));
+	for (size_t i = 0; i < r->nheaders; i++)
+		sorted[i] = r->headers[i];
 	qsort(sorted, r->nheaders, sizeof(sorted[0]), by_name);
 	derive_key(s, r->date);
 	canonical(r, sorted, hex);

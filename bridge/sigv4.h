@@ -47,6 +47,13 @@ struct sigv4_request {
 void sigv4_sign(struct sigv4 *s, const struct sigv4_request *r,
 		struct buf *out);
 
+/*
+ * The signing key of a day ("20130524") for a region and a service
+ * ("Signature Version 4 signing key", AWS General Reference).
+ */
+void sigv4_key(const char *secret_key, const char *day, const char *region,
+	       const char *service, unsigned char out[32]);
+
 /* The value of x-amz-date for a Unix time. */
 void sigv4_date(time_t t, char out[SIGV4_DATE_LEN + 1]);
 
