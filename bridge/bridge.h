@@ -28,25 +28,25 @@ struct uploads; /* bridge/upload.h: all that this worker drives */
  * sections, checked. Times in ms, sizes in bytes.
  */
 struct bridge_config {
-	char *state_dir;      /* journal.db, journal.lock */
+	char *state_dir; /* journal.db, journal.lock */
 	char *spool_dir;
-	char *run_dir;	      /* sockets */
-	char *node;	      /* this node's name */
+	char *run_dir; /* sockets */
+	char *node;    /* this node's name */
 	uint64_t spool_max;
-	uint64_t spool_free_max;  /* freed segments kept, per worker */
-	unsigned spool_sync_ms;	  /* 2000 */
-	uint64_t park_ttl_ms;	  /* 7 d */
-	unsigned parts_in_flight; /* per upload: 4 */
-	unsigned requests_max;	  /* per worker: 16 */
+	uint64_t spool_free_max;     /* freed segments kept, per worker */
+	unsigned spool_sync_ms;	     /* 2000 */
+	uint64_t park_ttl_ms;	     /* 7 d */
+	unsigned parts_in_flight;    /* per upload: 4 */
+	unsigned requests_max;	     /* per worker: 16 */
 	unsigned takeover_idle_ms;   /* 3000 */
 	unsigned takeover_wait_ms;   /* 5000 */
 	unsigned publishing_wait_ms; /* 10000 */
 	unsigned pin_ms;	     /* 60000 */
 	unsigned verify_after_ms;    /* cross-check when older: 60000 */
-	unsigned pool_threads; /* per worker: 4 */
-	char **temp_patterns;  /* NULL-ended; see bridge/names.h */
-	char **stores;	       /* names, NULL-ended; at least one */
-	char *default_store;   /* of users without one; NULL: none */
+	unsigned pool_threads;	     /* per worker: 4 */
+	char **temp_patterns;	     /* NULL-ended; see bridge/names.h */
+	char **stores;		     /* names, NULL-ended; at least one */
+	char *default_store;	     /* of users without one; NULL: none */
 };
 
 #define BRIDGE_STORES_MAX 32

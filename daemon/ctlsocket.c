@@ -73,7 +73,7 @@ socket_open(struct ctlsocket *c)
 
 enum err
 ctlsocket_open(struct ctlsocket **out, const char *run_dir, uid_t uid,
-	     ctlsocket_serve_fn *fn, void *arg)
+	       ctlsocket_serve_fn *fn, void *arg)
 {
 	struct ctlsocket *c = mem_alloc(sizeof(*c));
 	enum err err;
@@ -190,7 +190,8 @@ client_write(struct ctlsocket_client *cl)
 }
 
 void
-ctlsocket_answer(struct ctlsocket_client *client, enum err err, const char *text)
+ctlsocket_answer(struct ctlsocket_client *client, enum err err,
+		 const char *text)
 {
 	if (client->fd < 0 || client->phase != CLIENT_WAITS)
 		return;

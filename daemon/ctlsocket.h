@@ -53,7 +53,7 @@ struct ctlsocket_client; /* a request that awaits its answer */
  * ctlsocket_answer().
  */
 typedef void ctlsocket_serve_fn(void *arg, const char *line,
-			      struct ctlsocket_client *client);
+				struct ctlsocket_client *client);
 
 /*
  * The socket is non-blocking and belongs to the master's poll loop: it asks
@@ -61,16 +61,17 @@ typedef void ctlsocket_serve_fn(void *arg, const char *line,
  * uid: the account besides root that may ask.
  */
 enum err ctlsocket_open(struct ctlsocket **out, const char *run_dir, uid_t uid,
-		      ctlsocket_serve_fn *fn, void *arg);
-void ctlsocket_close(struct ctlsocket *c);	 /* removes the socket */
+			ctlsocket_serve_fn *fn, void *arg);
+void ctlsocket_close(struct ctlsocket *c);   /* removes the socket */
 void ctlsocket_abandon(struct ctlsocket *c); /* in a child: closes, keeps it */
 
 /* At most CONTROL_CLIENTS + 1 entries; returns how many. */
 size_t ctlsocket_poll_fill(const struct ctlsocket *c, struct pollfd *fds);
-void ctlsocket_poll_done(struct ctlsocket *c, const struct pollfd *fds, size_t n);
+void ctlsocket_poll_done(struct ctlsocket *c, const struct pollfd *fds,
+			 size_t n);
 
 /* text may be NULL; cut at CONTROL_REPLY. */
 void ctlsocket_answer(struct ctlsocket_client *client, enum err err,
-		    const char *text);
+		      const char *text);
 
 #endif

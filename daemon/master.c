@@ -187,7 +187,7 @@ on_request(void *arg, const char *line, struct ctlsocket_client *client)
 		master_stop(m, MASTER_STOPPING);
 	} else {
 		ctlsocket_answer(client, ERR_INVALID,
-			       "expected status, reload, drain or stop");
+				 "expected status, reload, drain or stop");
 	}
 }
 
@@ -373,7 +373,7 @@ master_open(struct master *m, struct settings *s)
 		err = signals_open(m);
 	if (!err)
 		err = ctlsocket_open(&m->control, s->bridge.run_dir,
-				   m->privileges.uid, on_request, m);
+				     m->privileges.uid, on_request, m);
 	return err;
 }
 

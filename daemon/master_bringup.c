@@ -266,7 +266,8 @@ on_complaint(void *arg, const char *text)
 }
 
 static void
-reload_refused(struct master *m, struct ctlsocket_client *client, const char *why)
+reload_refused(struct master *m, struct ctlsocket_client *client,
+	       const char *why)
 {
 	log_error(PART, NULL, "reload_failed", KV_S("why", why));
 	master_enter(m, MASTER_RUNNING);
@@ -312,7 +313,7 @@ master_reload(struct master *m, struct ctlsocket_client *client)
 		m->reload_again = m->state == MASTER_RELOADING;
 		if (client)
 			ctlsocket_answer(client, ERR_AGAIN,
-				       "it is not running or reloading");
+					 "it is not running or reloading");
 		return;
 	}
 	master_enter(m, MASTER_RELOADING);

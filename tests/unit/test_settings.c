@@ -237,6 +237,50 @@ test_fixed_keys_are_noticed(void **state)
 	settings_unref(old);
 }
 
+/* "; key = value" and "; [section]" as if they stood there. */
+static char *
+sample_read(const char *path)
+{
+	FILE *in = fopen(path, "r");
+	struct buf text;
+	char line[1024];
+	char *all;
+
+	assert_non_null(in);
+	buf_init(&text, 65536);
+	while (fgets(line, sizeof(line), in)) {
+		if (line[0] == ';')
+			memmove(line, line + 2, strlen(line + 1));
+		buf_add_text(&text, line);
+	}
+	fclose(in);
+	all = mem_strdup(buf_cstr(&text));
+	buf_free(&text);
+	return all;
+}
+
+/* What the sample says about keys is true of the code, and not outdated. */
+static void
+test_keys_of_the_sample_are_known(void **state)
+{
+	struct fixture *f = *state;
+	const char *srcdir = getenv("srcdir");
+	char *path = mem_printf("%s/etc/sluice.ini", srcdir ? srcdir : ".");
+	char *text = sample_read(path);
+	struct settings *s = NULL;
+	const char *found;
+
+	file_write(f->ini, text);
+	settings_load(&s, f->ini, on_complaint, f);
+	settings_unref(s);
+	assert_non_null(strstr(text, "\nstall_timeout"));
+	found = strstr(buf_cstr(&f->complaints), "unknown");
+	if (found)
+		fail_msg("%s", buf_cstr(&f->complaints));
+	free(text);
+	free(path);
+}
+
 static void
 test_tunables_are_for_old_glibc_on_amd(void **state)
 {
@@ -262,6 +306,7 @@ main(void)
 		TEST(test_users_are_checked_against_the_stores),
 		TEST(test_file_that_is_not_there_is_one_complaint),
 		TEST(test_fixed_keys_are_noticed),
+		TEST(test_keys_of_the_sample_are_known),
 		cmocka_unit_test(test_tunables_are_for_old_glibc_on_amd),
 	};
 
