@@ -330,9 +330,8 @@ lines_read(FILE *f, struct authkey **tail, char *why)
 	size_t size = 0;
 	unsigned no = 0, keys = 0;
 	enum err err = ERR_OK;
-	ssize_t n;
 
-	while (!err && (n = getline(&line, &size, f)) >= 0) {
+	while (!err && getline(&line, &size, f) >= 0) {
 		no++;
 		line[strcspn(line, "\r\n")] = '\0';
 		err = authkey_parse(line, tail, text);

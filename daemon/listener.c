@@ -80,7 +80,7 @@ listener_spec_valid(const char *text)
 static void
 address_set(struct listener *l)
 {
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(ss);
 	char host[INET6_ADDRSTRLEN] = "?", port[8] = "?";
 	bool v6;

@@ -59,10 +59,9 @@ spool_lock(struct master *m, const char *dir)
 
 	m->lock_fd =
 		open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (m->lock_fd >= 0) {
-		if (m->privileges.change)
-			rc = fchown(m->lock_fd, m->privileges.uid,
-				    m->privileges.gid);
+	if (m->lock_fd >= 0 &&
+	    (!m->privileges.change ||
+	     fchown(m->lock_fd, m->privileges.uid, m->privileges.gid) == 0)) {
 		while ((rc = flock(m->lock_fd, LOCK_EX | LOCK_NB)) != 0 &&
 		       errno == EWOULDBLOCK && clock_ms() < end)
 			nanosleep(&step, NULL);
