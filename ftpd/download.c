@@ -154,6 +154,12 @@ download_begin(struct transfer *t)
 }
 
 static void
+download_abort(struct transfer *t)
+{
+	download_stop(t, 426, "Transfer aborted.");
+}
+
+static void
 download_lost(struct transfer *t)
 {
 	download_stop(t, 426, "The control connection was closed.");
@@ -184,6 +190,7 @@ static const struct transfer_ops download_ops = {
 	.event = "download",
 	.begin = download_begin,
 	.stop = download_stop,
+	.abort = download_abort,
 	.lost = download_lost,
 	.waits = download_waits,
 	.status = download_status,

@@ -23,11 +23,11 @@ enum ftpd_tls { FTPD_TLS_REQUIRED, FTPD_TLS_OPTIONAL, FTPD_TLS_OFF };
 /* [ftp] of the configuration, checked. Times in ms. */
 struct ftpd_config {
 	enum ftpd_tls tls;
-	char *certificate;     /* PEM, the chain; NULL only without TLS */
-	char *private_key;     /* PEM */
-	bool make_certificate; /* where the two files are missing */
-	int tls_min;	       /* TLS1_2_VERSION or TLS1_3_VERSION */
-	bool data_tls_required;
+	char *certificate;	/* PEM, the chain; NULL only without TLS */
+	char *private_key;	/* PEM */
+	bool make_certificate;	/* where the two files are missing */
+	int tls_min;		/* TLS1_2_VERSION or TLS1_3_VERSION */
+	bool data_tls_required; /* where the control connection uses TLS */
 	bool require_session_reuse;
 	bool require_close_notify;
 	bool active;

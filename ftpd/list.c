@@ -124,6 +124,12 @@ list_begin(struct transfer *t)
 }
 
 static void
+list_abort(struct transfer *t)
+{
+	list_stop(t, 426, "Transfer aborted.");
+}
+
+static void
 list_lost(struct transfer *t)
 {
 	list_stop(t, 426, "The control connection was closed.");
@@ -155,6 +161,7 @@ static const struct transfer_ops list_ops = {
 	.event = "list",
 	.begin = list_begin,
 	.stop = list_stop,
+	.abort = list_abort,
 	.lost = list_lost,
 	.waits = list_waits,
 	.status = list_status,

@@ -38,7 +38,7 @@ transfer_allowed(struct control *c)
 
 	if (!c->data || c->gone)
 		control_reply(c, 425, "Use PASV, EPSV, PORT or EPRT first.");
-	else if (cfg->data_tls_required && !c->protect)
+	else if (cfg->data_tls_required && c->ssl && !c->protect)
 		control_reply(
 			c, 522,
 			"Data connections must be encrypted: use PROT P.");
@@ -64,6 +64,10 @@ transfer_timer(void *arg)
 		return;
 	case TRANSFER_OPENING:
 	case TRANSFER_CLOSING:
+		return;
+	}
+	if (t->stop_code) {
+		t->ops->stop(t, t->stop_code, t->stop_text);
 		return;
 	}
 	if (t->moved == t->seen && !t->ops->waits(t)) {
@@ -224,5 +228,5 @@ handle_abor(struct control *c, const char *arg)
 	}
 	t->aborted = true;
 	if (t->state != TRANSFER_CLOSING)
-		t->ops->stop(t, 426, "Transfer aborted.");
+		t->ops->abort(t);
 }

@@ -32,6 +32,9 @@ struct transfer_ops {
 	 */
 	void (*stop)(struct transfer *t, int code, const char *why);
 
+	/* ABOR. */
+	void (*abort)(struct transfer *t);
+
 	/* The client closed the control connection. */
 	void (*lost)(struct transfer *t);
 

@@ -11,11 +11,14 @@
 #include "ftpd/handler.h"
 #include "ftpd/reply.h"
 #include "ftpd/transfer.h"
+#include "lib/clock.h"
 #include "lib/mem.h"
 
 #define UPLOAD_BUDGET (1024 * 1024) /* bytes at a time, then others */
 #define LOOK_MIN_MS 10
 #define LOOK_MAX_MS 1000
+#define DRAIN_IDLE_MS 100 /* without data, when the client has given up */
+#define DRAIN_MAX_MS 2000
 
 struct ftp_upload {
 	struct transfer t;
@@ -25,7 +28,8 @@ struct ftp_upload {
 	bool append, declared, paused;
 	bool convert, cr; /* ASCII: a CR is kept back */
 	bool looked;
-	uint64_t kept; /* bytes, when it was given up */
+	uint64_t kept;	      /* bytes, when it was given up */
+	uint64_t drain_until; /* ms; 0: the client goes on */
 };
 
 static void upload_pump(void *arg);
@@ -81,6 +85,28 @@ static void
 upload_fail(struct ftp_upload *u, enum err err, const char *why)
 {
 	upload_stop(&u->t, reply_transfer_code(err), why);
+}
+
+/*
+ * The client gives up. What it has sent before is on its way still, and need
+ * not be sent again.
+ */
+static void
+upload_drain(struct ftp_upload *u, const char *why)
+{
+	if (u->t.state != TRANSFER_MOVING || u->paused || u->t.stop_code) {
+		upload_stop(&u->t, 426, why);
+		return;
+	}
+	transfer_stopped(&u->t, 426, why);
+	u->drain_until = clock_ms() + DRAIN_MAX_MS;
+	loop_timer_set(u->t.timer, DRAIN_IDLE_MS);
+}
+
+static void
+upload_abort(struct transfer *t)
+{
+	upload_drain((struct ftp_upload *)t, "Transfer aborted.");
 }
 
 /*
@@ -146,7 +172,9 @@ upload_ended(struct ftp_upload *u, enum data_io how)
 {
 	const struct ftpd_config *cfg = u->t.control->ftpd->config;
 
-	if (how == DATA_EOF && data_secure(u->t.data)) {
+	if (u->t.stop_code) {
+		upload_close(u, VFS_BROKEN);
+	} else if (how == DATA_EOF && data_secure(u->t.data)) {
 		(void)data_finish(u->t.data);
 		upload_complete(u);
 	} else if (how == DATA_CUT && cfg->require_close_notify) {
@@ -197,6 +225,14 @@ upload_write(struct ftp_upload *u, size_t n, const char **why)
 }
 
 static void
+upload_go_on(struct ftp_upload *u)
+{
+	upload_watch(u);
+	if (u->drain_until)
+		loop_timer_set(u->t.timer, DRAIN_IDLE_MS);
+}
+
+static void
 upload_pump(void *arg)
 {
 	struct ftp_upload *u = arg;
@@ -218,10 +254,12 @@ upload_pump(void *arg)
 	u->t.moved += total;
 	if (err)
 		upload_fail(u, err, why);
-	else if (io == DATA_OK || io == DATA_WAIT)
-		upload_watch(u);
-	else
+	else if (io != DATA_OK && io != DATA_WAIT)
 		upload_ended(u, io);
+	else if (u->drain_until && clock_ms() >= u->drain_until)
+		upload_close(u, VFS_BROKEN);
+	else
+		upload_go_on(u);
 }
 
 static void
@@ -236,7 +274,11 @@ upload_pause(void *arg, bool paused)
 	struct ftp_upload *u = arg;
 
 	u->paused = paused;
-	if (u->t.state == TRANSFER_MOVING)
+	if (u->t.state != TRANSFER_MOVING)
+		return;
+	if (paused && u->t.stop_code)
+		upload_close(u, VFS_BROKEN);
+	else
 		upload_watch(u);
 }
 
@@ -262,7 +304,7 @@ upload_lost(struct transfer *t)
 
 	if (t->state == TRANSFER_CLOSING || (known && u->file))
 		return;
-	upload_stop(t, 426, "The control connection was closed.");
+	upload_drain(u, "The control connection was closed.");
 }
 
 static bool
@@ -292,6 +334,7 @@ static const struct transfer_ops upload_ops = {
 	.event = "upload",
 	.begin = upload_begin,
 	.stop = upload_stop,
+	.abort = upload_abort,
 	.lost = upload_lost,
 	.waits = upload_waits,
 	.look = upload_look,
