@@ -23,11 +23,10 @@ struct fixture {
 static int
 make_dir(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
+	struct fixture *f = mem_alloc(sizeof(*f));
 
-	strcpy(f->dir, "/tmp/test_conf.XXXXXX");
-	if (!mkdtemp(f->dir))
-		return -1;
+	str_copy(f->dir, sizeof(f->dir), "/tmp/test_conf.XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
 	str_printf(f->path, sizeof(f->path), "%s/x.ini", f->dir);
 	*state = f;
 	return 0;

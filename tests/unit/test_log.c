@@ -55,7 +55,7 @@ line(void)
 	ssize_t n = recv(reader, text, sizeof(text) - 1, MSG_DONTWAIT);
 	char *p, *rest;
 
-	if (n < 0)
+	if (n <= 0)
 		return "";
 	text[n] = '\0';
 	assert_int_equal(strcspn(text, "\n"), n - 1);
