@@ -212,6 +212,7 @@ upload_free(struct upload *u)
 	loop_timer_free(u->commit_timer);
 	loop_timer_free(u->retry);
 	user_unref(u->user);
+	free(u->orphan);
 	free(u->parts);
 	free(u);
 }
@@ -364,6 +365,8 @@ tick(void *arg)
 		parts_tick(u);
 		if (u->phase == PHASE_TAKING)
 			upload_reserve_retry(u);
+		else if (u->phase == PHASE_PARKING)
+			upload_pump(u);
 		u->busy--;
 		next = u->next;
 		upload_reap(u);

@@ -14,8 +14,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define ABORT_TRIES 5		    /* while the store still lists it */
-#define SWEEP_SLACK_MS (15 * 60000) /* the store's clock may differ */
+#define ABORT_TRIES 5 /* while the store still lists it */
 
 struct abort_job {
 	struct abort_job *next;
@@ -167,9 +166,9 @@ is_orphan(const struct abort_job *j, const struct store_upload *su)
 {
 	return strcmp(su->backend_id, j->row.backend_id) &&
 	       strcmp(su->backend_id, j->live_backend) &&
-	       su->initiated >= j->row.creating_at - SWEEP_SLACK_MS &&
+	       su->initiated >= j->row.creating_at - UPLOAD_CLOCK_SLACK_MS &&
 	       (!j->row.ended_at ||
-		su->initiated <= j->row.ended_at + SWEEP_SLACK_MS);
+		su->initiated <= j->row.ended_at + UPLOAD_CLOCK_SLACK_MS);
 }
 
 static void

@@ -50,7 +50,7 @@ static bool
 fits_one_put(const struct upload *u)
 {
 	return !(u->row.flags & UPLOAD_TEMP) && !*u->row.backend_id &&
-	       !u->beginning && !u->nparts &&
+	       !u->row.creating_at && !u->nparts &&
 	       (!u->segs || (u->segs->no == 1 && !u->segs->next)) &&
 	       u->end <= store_limits(u->store)->put_max;
 }

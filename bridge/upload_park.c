@@ -30,6 +30,7 @@ upload_park(struct upload *u, enum err err, const char *why)
 	u->park_err = err;
 	str_copy(u->park_why, sizeof(u->park_why), why ? why : "");
 	upload_enter(u, PHASE_PARKING);
+	u->park_until = clock_ms() + UPLOAD_PARK_MS;
 	file_detach(u);
 	if (!u->in_journal) {
 		close_reply(u, err, why);
@@ -57,6 +58,9 @@ park_pump(struct upload *u)
 		return;
 	}
 	if (!u->park_journaled)
+		return;
+	/* A Create given up would leave an orphan to be swept. */
+	if (u->beginning && u->op && clock_ms() < u->park_until)
 		return;
 	if (u->park_now || u->failed || !parts_waiting(u))
 		upload_end(u);

@@ -22,6 +22,8 @@
 #define UPLOAD_APPEND_MAX (5ull << 30) /* largest object appended to */
 #define UPLOAD_PATIENCE_MS 60000       /* a full spool slows this long */
 #define UPLOAD_TICK_MS 200
+#define UPLOAD_PARK_MS 2000 /* how long parking waits for a Create */
+#define UPLOAD_CLOCK_SLACK_MS (15 * 60000) /* the store's clock may differ */
 #define UPLOAD_RECOVER_MS 5000 /* how often orphaned rows are looked for */
 
 enum useg_state {
@@ -131,6 +133,8 @@ struct upload {
 	bool complete_gone; /* Complete said: no such upload */
 	bool putting; /* that PUT, or finding out about it, is under way */
 	int64_t meta_mtime;	  /* what the object's metadata will say */
+	char *orphan;		  /* a multipart upload being aborted */
+	uint64_t park_until;	  /* parking waits so long for a Create */
 	struct store_op *op;	  /* begin, put, complete, head ... */
 	struct loop_timer *retry; /* of op */
 	void (*retry_fn)(struct upload *u);
@@ -335,6 +339,8 @@ void parts_record(struct upload *u, const struct store_part *p);
 void parts_tick(struct upload *u);
 void parts_request_end(struct upload *u);
 void useg_body(struct useg *g, struct store_body *body);
+
+/* upload_begin.c */
 void upload_begin_multipart(struct upload *u);
 
 /* upload_close.c */

@@ -177,14 +177,29 @@ reserve(struct upload *u, struct useg *g, uint64_t need, bool finish)
 static void
 advanced(struct upload *u, struct useg *g, uint64_t n)
 {
-	uint64_t got = segment_received(g->seg);
+	uint64_t got;
 
-	u->end = g->base + got;
+	u->end += n;
+	got = u->end - g->base;
 	if (!g->dirty_since)
 		g->dirty_since = clock_ms();
 	if (hash_kinds(u) &&
 	    (got / FOLLOW_STEP != (got - n) / FOLLOW_STEP || got == g->cap))
 		segment_hash_follow(g->seg);
+}
+
+/*
+ * n held bytes behind the end are counted in. Those at a segment's start were
+ * counted by the segment when they came.
+ */
+static enum err
+count_in(struct upload *u, struct useg *g, uint64_t n)
+{
+	uint64_t known = g->base + segment_received(g->seg);
+
+	if (known >= u->end + n)
+		return ERR_OK;
+	return segment_adopt(g->seg, u->end + n - known);
 }
 
 /* Held extents that the end has reached are counted in. */
@@ -204,7 +219,7 @@ merge_held(struct upload *u)
 			if (n > g->base + g->cap - u->end)
 				n = g->base + g->cap - u->end;
 			reserve(u, g, u->end - g->base + n, false);
-			err = segment_adopt(g->seg, n);
+			err = count_in(u, g, n);
 			if (err)
 				return err;
 			advanced(u, g, n);
@@ -228,7 +243,12 @@ put_behind(struct upload *u, const unsigned char *data, size_t n, size_t *done)
 		if (k > g->base + g->cap - u->end)
 			k = g->base + g->cap - u->end;
 		reserve(u, g, u->end - g->base + k, false);
-		err = segment_append(g->seg, data, k);
+		/* Held bytes at the segment's start may be there already. */
+		if (g->base + segment_received(g->seg) == u->end)
+			err = segment_append(g->seg, data, k);
+		else
+			err = segment_write_at(g->seg, u->end - g->base, data,
+					       k);
 		if (err)
 			return err;
 		advanced(u, g, k);
