@@ -120,6 +120,21 @@ may_run(const struct control *c)
 		       CONTROL_OUTPUT_MAX;
 }
 
+/* One command or one line. False: nothing can be done now. */
+static bool
+step(struct control *c)
+{
+	if (!may_run(c))
+		return false;
+	if (!c->busy && c->first)
+		run_pending(c);
+	else if (!c->busy && c->ftpd->draining)
+		control_bye(c, 421, "The server is being restarted.");
+	else
+		return read_line(c);
+	return true;
+}
+
 void
 control_run(struct control *c)
 {
@@ -127,14 +142,8 @@ control_run(struct control *c)
 		return;
 	c->running = true;
 	control_serving(c, true);
-	while (may_run(c)) {
-		if (!c->busy && c->first)
-			run_pending(c);
-		else if (!c->busy && c->ftpd->draining)
-			control_bye(c, 421, "The server is being restarted.");
-		else if (!read_line(c))
-			break;
-	}
+	while (step(c))
+		;
 	if (c->gone && !c->busy && !c->first && may_run(c))
 		control_bye(c, 0, "");
 	control_serving(c, false);

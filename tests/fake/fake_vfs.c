@@ -609,7 +609,7 @@ vfs_open(struct session *s, const struct vfs_open *o, vfs_open_fn *fn,
 
 	c->open = fn;
 	call_result(c, open_node(o, &n));
-	if (c->err)
+	if (!n)
 		return;
 	f = mem_alloc(sizeof(*f));
 	f->s = s;
@@ -699,7 +699,8 @@ run_read(struct call *c)
 		c->n = (size_t)left;
 	if (f->null && c->n > MIB)
 		c->n = MIB;
-	c->read(c->arg, ERR_OK, "", f->null ? nothing : b->p + c->off, c->n);
+	c->read(c->arg, ERR_OK, "",
+		f->null || c->n == 0 ? nothing : b->p + c->off, c->n);
 }
 
 void
