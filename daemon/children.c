@@ -19,8 +19,9 @@
 #define RESTART_MAX_MS 5000
 #define SETTLED_MS 10000    /* a child that lived this long starts afresh */
 #define START_MS 60000	    /* for a child to become ready */
-#define ABORT_GRACE_MS 5000 /* between SIGABRT, or a second SIGTERM, and KILL */
+#define ABORT_GRACE_MS 5000 /* from SIGABRT or CHILD_PARK to SIGKILL */
 #define TICK_MS 1000
+#define ORPHAN_S 20 /* a child outlives its master by at most this */
 
 struct children {
 	struct ledger *ledger;
@@ -105,19 +106,28 @@ slot_find(const struct children *cs)
 	return -1;
 }
 
-/* Everything the master set up for itself goes back to its default. */
+/* For a child whose loop is stuck when its master dies. */
+static void
+on_master_death(int sig)
+{
+	(void)sig;
+	alarm(ORPHAN_S);
+}
+
+/*
+ * A signal to the whole process group or from a terminal is the master's to
+ * interpret: children take its orders through their socket.
+ */
 void
 children_signals_reset(void)
 {
-	static const int set[] = { SIGTERM, SIGHUP, SIGCHLD };
+	static const int ignored[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE };
 	sigset_t none;
 	size_t i;
 
-	for (i = 0; i < sizeof(set) / sizeof(set[0]); i++)
-		signal(set[i], SIG_DFL);
-	/* A terminal sends it to all processes; the master tells its own. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+	signal(SIGUSR1, on_master_death);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -128,8 +138,7 @@ child_main(struct children *cs, struct child *c, int fd, pid_t master)
 	children_signals_reset();
 	prctl(PR_SET_NAME,
 	      c->kind == CHILD_WORKER ? "sluiced-work" : "sluiced-cour");
-	/* The master's end of fd tells too, but not while the loop is stuck. */
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	prctl(PR_SET_PDEATHSIG, SIGUSR1);
 	if (getppid() != master)
 		exit(1);
 	close(c->fd);
@@ -257,6 +266,14 @@ children_reap(struct children *cs, pid_t pid, int status)
 	return true;
 }
 
+/* A full socket means that the child is stuck; the time limit is for that. */
+static void
+child_tell(const struct child *c, char byte)
+{
+	if (c->fd >= 0)
+		send(c->fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static void
 child_leave(struct child *c, uint64_t limit_ms)
 {
@@ -265,7 +282,7 @@ child_leave(struct child *c, uint64_t limit_ms)
 		return;
 	}
 	if (!c->leaving)
-		kill(c->pid, SIGTERM);
+		child_tell(c, CHILD_DRAIN);
 	c->leaving = true;
 	if (!c->hastened)
 		c->hasten_at = limit_ms ? clock_ms() + limit_ms : 0;
@@ -291,7 +308,7 @@ child_hasten(struct child *c)
 {
 	log_warn(PART, NULL, "hasten", KV_S("kind", kind_name(c)),
 		 KV_I("child", c->pid));
-	kill(c->pid, SIGTERM);
+	child_tell(c, CHILD_PARK);
 	c->hastened = true;
 	c->hasten_at = 0;
 	c->kill_at = clock_ms() + ABORT_GRACE_MS;

@@ -22,6 +22,9 @@
 /* What a child writes to its end of the pair, a byte each. */
 #define CHILD_READY 'R'
 #define CHILD_BEAT 'B' /* the courier; workers beat in the ledger */
+/* What the master writes. Signals may also come from others, to all at once. */
+#define CHILD_DRAIN 'D'
+#define CHILD_PARK 'P'
 
 enum child_kind { CHILD_WORKER, CHILD_COURIER };
 
@@ -64,11 +67,11 @@ void children_abandon(struct children *cs, const struct child *but);
 /* Reaps; true when pid was one of them. */
 bool children_reap(struct children *cs, pid_t pid, int status);
 
-/* SIGTERM to those of a kind older than the generation. limit_ms 0: none. */
+/* Tells those of a kind older than the generation to leave. limit_ms 0: none. */
 void children_retire(struct children *cs, enum child_kind kind,
 		     unsigned before_generation, uint64_t limit_ms);
 
-/* A second SIGTERM: they end at once, parking what they drive. */
+/* Those that leave do so at once, parking what they drive. */
 void children_hasten(struct children *cs);
 
 /* SIGKILL, and forgets: for a generation that did not come up. */

@@ -65,11 +65,11 @@ on_beat(void *arg)
 }
 
 static void
-on_end(void *arg, bool orphaned)
+on_order(void *arg, enum lifeline_order order)
 {
 	struct courier *c = arg;
 
-	(void)orphaned;
+	(void)order;
 	loop_stop(c->loop);
 }
 
@@ -96,7 +96,7 @@ courier_run(const struct settings *s, int fd)
 	struct courier c = { .journal = NULL };
 
 	c.loop = loop_new();
-	c.line = lifeline_new(c.loop, fd, on_end, &c);
+	c.line = lifeline_new(c.loop, fd, on_order, &c);
 	c.beat = loop_timer_new(c.loop, on_beat, &c);
 	if (journal_start(&c, &s->bridge) != ERR_OK) {
 		log_error(PART, NULL, "journal",

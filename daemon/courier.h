@@ -2,7 +2,7 @@
 /*
  * The courier: the one process that checkpoints the journal and prunes its
  * ended rows. Probing of published files and delivery of their events have
- * their place here too. Ends on SIGTERM or with the master.
+ * their place here too. Ends when the master says so, or with it.
  */
 #ifndef DAEMON_COURIER_H
 #define DAEMON_COURIER_H

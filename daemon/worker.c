@@ -157,19 +157,14 @@ worker_drain(struct worker *w)
 	on_leave(w);
 }
 
-/* SIGTERM: gently, then at once. Without a master: at once. */
 static void
-on_end(void *arg, bool orphaned)
+on_order(void *arg, enum lifeline_order order)
 {
 	struct worker *w = arg;
 
-	if (orphaned)
-		log_error(PART, NULL, "master_gone");
 	if (w->state == WORKER_SERVES)
 		worker_drain(w);
-	else if (w->state == WORKER_DRAINS)
-		worker_park(w);
-	if (orphaned && w->state == WORKER_DRAINS)
+	if (order == LIFELINE_PARK && w->state == WORKER_DRAINS)
 		worker_park(w);
 }
 
@@ -232,7 +227,7 @@ worker_serve(struct worker *w)
 		.connections_max = w->env->settings->connections_max,
 	};
 
-	w->line = lifeline_new(w->bridge->loop, w->env->fd, on_end, w);
+	w->line = lifeline_new(w->bridge->loop, w->env->fd, on_order, w);
 	w->beat = loop_timer_new(w->bridge->loop, on_beat, w);
 	w->leave = loop_timer_new(w->bridge->loop, on_leave, w);
 	uploads_recover(w->bridge->uploads);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A worker: one event loop with the front ends, the bridge and its threads,
- * from its birth after the fork to its end. SIGTERM makes it drain: it takes
- * no new connection, lets sessions finish what they do, and ends. A second
- * SIGTERM, or the master's death, closes the sessions at once; what they were
- * uploading is parked and resumable.
+ * from its birth after the fork to its end. When the master tells it to drain
+ * it takes no new connection, lets sessions finish what they do, and ends. When
+ * it is told to park, or the master is gone, it closes the sessions at once;
+ * what they were uploading is resumable.
  */
 #ifndef DAEMON_WORKER_H
 #define DAEMON_WORKER_H
