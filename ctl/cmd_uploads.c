@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* "uploads": what is under way, or was. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/cmd_upload.h"
+#include "ctl/records.h"
+#include "ctl/table.h"
+#include "ctl/text.h"
+#include "lib/clock.h"
+#include "lib/mem.h"
+
+#define ACTIVE_STATES ((1u << (UPLOAD_ABORTING + 1)) - 1)
+#define ALL_STATES ((1u << UPLOAD_STATES) - 1)
+
+static const struct table_column columns[] = {
+	{ "ID", false, 8 },    { "STATE", false, 10 }, { "USER", false, 8 },
+	{ "STORED", true, 6 }, { "AGE", true, 4 },     { "PATH", false, 0 },
+};
+#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
+
+/* The listing under way: pages go out one by one. */
+struct listing {
+	struct table *table; /* NULL: as JSON */
+	size_t printed;
+};
+
+/* Since when it is in its state, as far as the journal knows. */
+static int64_t
+since(const struct journal_upload *u)
+{
+	if (records_ended(u) && u->ended_at != 0)
+		return u->ended_at;
+	if (u->state == UPLOAD_PARKED && u->parked_at != 0)
+		return u->parked_at;
+	return u->created_at;
+}
+
+static void
+add_row(struct listing *l, const struct journal_upload *u, uint64_t stored)
+{
+	char size[TEXT_MAX], age[TEXT_MAX];
+	const char *cells[COLUMNS] = {
+		records_short_id(u),
+		upload_state_name(u->state),
+		u->user,
+		text_size(stored, size),
+		text_age(clock_wall_ms() - since(u), age),
+		u->path,
+	};
+
+	table_add(l->table, cells);
+}
+
+/* One upload a line, so that a script can also read it line by line. */
+static void
+print_json(const struct listing *l, const struct journal_upload *u,
+	   uint64_t stored)
+{
+	json_t *o = records_json(u, stored);
+	char *text = json_dumps(o, JSON_COMPACT);
+
+	printf("%s%s", l->printed > 0 ? ",\n" : "", text);
+	free(text);
+	json_decref(o);
+}
+
+static bool
+print_page(struct records *r, struct listing *l,
+	   const struct journal_rows *rows)
+{
+	uint64_t stored;
+	size_t i;
+
+	for (i = 0; i < rows->nuploads; i++) {
+		const struct journal_upload *u = &rows->uploads[i];
+
+		if (!records_stored(r, u, &stored))
+			return false;
+		if (l->table != NULL)
+			add_row(l, u, stored);
+		else
+			print_json(l, u, stored);
+		l->printed++;
+	}
+	if (l->table != NULL)
+		table_print(l->table);
+	return true;
+}
+
+static bool
+print_all(struct records *r, struct listing *l, struct journal_query *q)
+{
+	char after[ID_LEN + 1] = "";
+	bool more = true, ok = true;
+
+	while (ok && more) {
+		struct journal_rows rows = { 0 };
+
+		q->after_id = after;
+		ok = records_list(r, q, &rows) && print_page(r, l, &rows);
+		more = rows.more;
+		if (rows.nuploads > 0)
+			strcpy(after, rows.uploads[rows.nuploads - 1].id);
+		journal_rows_free(&rows);
+	}
+	return ok;
+}
+
+static bool
+list_table(struct records *r, struct journal_query *q, bool filtered)
+{
+	struct listing l = { .table = table_new(columns, COLUMNS,
+						text_columns()) };
+	bool ok = print_all(r, &l, q);
+
+	if (ok && l.printed == 0)
+		fputs(filtered ? "No such uploads.\n"
+			       : "No uploads are under way; --all shows those "
+				 "that have ended.\n",
+		      stderr);
+	table_free(l.table);
+	return ok;
+}
+
+static bool
+list_json(struct records *r, struct journal_query *q)
+{
+	struct listing l = { .table = NULL };
+	bool ok;
+
+	putchar('[');
+	ok = print_all(r, &l, q);
+	puts("]");
+	return ok;
+}
+
+/* Names of states with commas; 0 after saying what is wrong. */
+static unsigned
+parse_states(const struct ctl *c, const char *text)
+{
+	const char *names[UPLOAD_STATES];
+	unsigned states = 0, s;
+	const char *near;
+	char word[32];
+	size_t n;
+
+	for (s = 0; s < UPLOAD_STATES; s++)
+		names[s] = upload_state_name(s);
+	for (; *text != '\0'; text += n + (text[n] == ',')) {
+		n = strcspn(text, ",");
+		snprintf(word, sizeof(word), "%.*s", (int)n, text);
+		for (s = 0; s < UPLOAD_STATES; s++)
+			if (strcmp(word, names[s]) == 0)
+				break;
+		if (s < UPLOAD_STATES) {
+			states |= 1u << s;
+			continue;
+		}
+		near = ctl_nearest(word, names, UPLOAD_STATES);
+		ctl_usage(c, "there is no state \"%s\"; %s%s", word,
+			  near ? "did you mean " : "see --help",
+			  near ? near : "");
+		return 0;
+	}
+	if (states == 0)
+		ctl_usage(c, "--state needs the name of a state");
+	return states;
+}
+
+int
+cmd_uploads(struct ctl *c, int argc, char **argv)
+{
+	struct journal_query q = { .states = ACTIVE_STATES };
+	const char *states = NULL;
+	bool all = false, ok;
+	const struct ctl_option options[] = {
+		{ "--state", NULL, &states },  { "--user", NULL, &q.user },
+		{ "--store", NULL, &q.store }, { "--all", &all, NULL },
+		{ NULL, NULL, NULL },
+	};
+	int status = ctl_options(c, options, &argc, argv);
+	struct records *r;
+
+	if (status >= 0)
+		return status;
+	if (argc != 0)
+		return ctl_usage(c, "uploads takes no words; \"upload show "
+				    "ID\" shows one");
+	if (all)
+		q.states = ALL_STATES;
+	if (states != NULL && (q.states = parse_states(c, states)) == 0)
+		return CTL_USAGE;
+	r = records_open(c);
+	if (r == NULL)
+		return CTL_FAILED;
+	ok = c->json ? list_json(r, &q)
+		     : list_table(r, &q, states || q.user || q.store || all);
+	records_close(r);
+	return ok ? CTL_OK : CTL_FAILED;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of commands, with what their help says. */
+#include <stddef.h>
+
+#include "ctl/cmd_daemon.h"
+#include "ctl/cmd_upload.h"
+#include "ctl/cmd_user.h"
+#include "ctl/ctl.h"
+
+static const char user_add_text[] =
+	"Adds a user to users.ini. The password is asked for on the terminal,\n"
+	"or read from standard input where that is none; with --key alone the\n"
+	"user has no password. The daemon takes users over at a reload.\n"
+	"\n"
+	"  --generate           make a password and print it, once\n"
+	"  --password-stdin     read it from standard input, even a terminal\n"
+	"  --key FILE           let in who has this public key (a .pub file)\n"
+	"  --home FOLDER        the folder in the store that the user sees as "
+	"/;\n"
+	"                       default: the user's name\n"
+	"  --store NAME         a [store.NAME] of sluice.ini\n"
+	"  --rights LIST        of read,write,delete,list,rename,mkdir\n"
+	"  --publish POLICY     close, declared or rename: see users.ini(5)\n";
+
+static const char user_passwd_text[] =
+	"Gives a user a new password, asked for on the terminal or read from\n"
+	"standard input where that is none. It counts from the next reload.\n"
+	"\n"
+	"  --generate           make a password and print it, once\n"
+	"  --password-stdin     read it from standard input, even a terminal\n";
+
+static const char user_key_text[] =
+	"Lets a user in with one more public key: FILE is a .pub file, or a\n"
+	"line of authorized_keys with its options. It counts from the next\n"
+	"reload.\n";
+
+static const char user_list_text[] =
+	"Lists the users in users.ini: how they log in, their store, when an\n"
+	"upload counts as complete, what they may do, and their home.\n";
+
+const struct command ctl_user_commands[] = {
+	{ "user add", "NAME [OPTION ...]", "add a user", user_add_text,
+	  cmd_user_add },
+	{ "user passwd", "NAME [OPTION ...]", "give a user a new password",
+	  user_passwd_text, cmd_user_passwd },
+	{ "user key", "NAME FILE", "let a user in with a public key",
+	  user_key_text, cmd_user_key },
+	{ "user list", "", "list the users", user_list_text, cmd_user_list },
+	{ NULL, NULL, NULL, NULL, NULL },
+};
+
+static const char uploads_text[] =
+	"Lists the uploads that have not ended. STORED is what the store has\n"
+	"confirmed; AGE is the time since an upload began, was parked or "
+	"ended.\n"
+	"Works without a running daemon.\n"
+	"\n"
+	"  --all                those that have ended too\n"
+	"  --state STATE,...    in one of these states:\n"
+	"                         open        a session writes\n"
+	"                         parked      broken off, can be resumed\n"
+	"                         closing     complete, last parts on their "
+	"way\n"
+	"                         sealed      complete under a temporary name\n"
+	"                         completing  the store makes the object\n"
+	"                         aborting    being given up\n"
+	"                         published, aborted, lost: ended\n"
+	"  --user NAME          of one user\n"
+	"  --store NAME         in one store\n";
+
+static const char upload_show_text[] =
+	"Shows one upload: all that the journal has of it, and the events "
+	"that\n"
+	"tell of it. ID is its id, or 4 characters and more from the "
+	"beginning\n"
+	"or the end of it. Works without a running daemon.\n"
+	"\n"
+	"  --parts              list its parts\n";
+
+static const char upload_abort_text[] =
+	"Gives an upload up: what was received is deleted, in the spool and "
+	"in\n"
+	"the store, and the client has to begin anew. One that is being\n"
+	"published cannot be stopped any more. Needs a running daemon.\n";
+
+const struct command ctl_upload_commands[] = {
+	{ "uploads", "[OPTION ...]", "list uploads", uploads_text,
+	  cmd_uploads },
+	{ "upload show", "ID [--parts]", "show one with its events",
+	  upload_show_text, cmd_upload_show },
+	{ "upload abort", "ID", "give one up", upload_abort_text,
+	  cmd_upload_abort },
+	{ NULL, NULL, NULL, NULL, NULL },
+};
+
+static const char status_text[] =
+	"Shows how the running daemon does: where it listens, its stores, how\n"
+	"full the spool is, and for each worker its connections, users that "
+	"are\n"
+	"logged in, uploads under way, and what it received, stored, "
+	"published\n"
+	"and failed since it started.\n";
+
+static const char reload_text[] =
+	"Makes the daemon read sluice.ini, users.ini, keys and certificates\n"
+	"again, as SIGHUP does. Sessions that are there go on with what they\n"
+	"have. Where something is wrong, everything stays as it was.\n";
+
+static const char drain_text[] =
+	"Makes the daemon take no new connections and end with its last\n"
+	"session, however long that takes.\n";
+
+static const char stop_text[] =
+	"Ends the daemon as SIGTERM does: sessions may go on for "
+	"drain_timeout\n"
+	"and are then cut off. Uploads under way stay resumable.\n";
+
+const struct command ctl_daemon_commands[] = {
+	{ "status", "", "show how the daemon does", status_text, cmd_status },
+	{ "reload", "", "read the configuration again", reload_text,
+	  cmd_reload },
+	{ "drain", "", "end the daemon with its last session", drain_text,
+	  cmd_drain },
+	{ "stop", "", "end the daemon", stop_text, cmd_stop },
+	{ NULL, NULL, NULL, NULL, NULL },
+};

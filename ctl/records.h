@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The journal as sluicectl reads it: a connection of its own that never
+ * writes, whether or not a daemon runs.
+ */
+#ifndef CTL_RECORDS_H
+#define CTL_RECORDS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bridge/journal_ops.h"
+#include "ctl/ctl.h"
+
+struct records;
+
+/* NULL after saying what is wrong. */
+struct records *records_open(struct ctl *c);
+void records_close(struct records *r);
+
+/* Whether there is a journal at all; without, it is empty. */
+bool records_exist(const struct records *r);
+
+/* One page; false after saying what is wrong. The caller frees rows. */
+bool records_list(struct records *r, const struct journal_query *q,
+		  struct journal_rows *rows);
+
+/*
+ * The upload with its parts and events, by its id or by at least 4 characters
+ * from the beginning or the end of it. False after saying what is wrong.
+ */
+bool records_find(struct records *r, const char *word,
+		  struct journal_rows *rows);
+
+/* Bytes of a live upload that the store has confirmed. */
+bool records_stored(struct records *r, const struct journal_upload *u,
+		    uint64_t *bytes);
+
+/* How uploads are called: the last 8 characters, the random ones. */
+const char *records_short_id(const struct journal_upload *u);
+
+/* An upload as JSON, times as RFC 3339 or null. */
+json_t *records_json(const struct journal_upload *u, uint64_t stored);
+/* A string, or null where it is not UTF-8. */
+json_t *records_text(const char *s);
+json_t *records_time(int64_t unix_ms);
+bool records_ended(const struct journal_upload *u);
+
+#endif
