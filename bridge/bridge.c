@@ -77,7 +77,7 @@ users_start(struct bridge *b, const char *users_file)
 		.stores = (const char *const *)b->config->stores,
 		.default_store = b->config->default_store,
 		.loop = b->loop,
-		.pool = b->pool,
+		.pool = b->logins,
 	};
 
 	return auth_open(&b->auth, &cfg);
@@ -95,6 +95,11 @@ bridge_open(struct bridge **out, struct conf *conf,
 	b->ledger = ledger;
 	b->loop = loop_new();
 	b->pool = work_pool_new(b->loop, cfg->pool_threads);
+	/*
+	 * A hash takes 16 MiB and tens of ms of a core: log-ins wait for each
+	 * other, and a flood of them does not keep the spool waiting.
+	 */
+	b->logins = work_pool_new(b->loop, 1);
 	err = journal_start(b);
 	if (!err)
 		err = spool_start(b);
@@ -118,7 +123,8 @@ pool_settle(struct bridge *b)
 	uint64_t end = clock_ms() + SETTLE_MS;
 
 	loop_turn(b->loop, 0);
-	while (work_pool_pending(b->pool) > 0 && clock_ms() < end)
+	while (work_pool_pending(b->pool) + work_pool_pending(b->logins) > 0 &&
+	       clock_ms() < end)
 		loop_turn(b->loop, 10);
 }
 
@@ -143,6 +149,7 @@ bridge_close(struct bridge *b)
 		spool_close(b->spool);
 	if (b->journal)
 		journal_close(b->journal);
+	work_pool_free(b->logins);
 	work_pool_free(b->pool);
 	loop_free(b->loop);
 	free(b);

@@ -62,6 +62,7 @@ void bridge_config_free(struct bridge_config *c);
 struct bridge {
 	struct loop *loop;
 	struct work_pool *pool;
+	struct work_pool *logins; /* hashes of passwords, one at a time */
 	struct journal *journal;
 	struct spool *spool;
 	struct http *http;
