@@ -157,14 +157,13 @@ out:
 	return err;
 }
 
-enum err
-ftpd_certificate(const struct ftpd_config *cfg)
+static enum err
+make_missing(const struct ftpd_config *cfg)
 {
 	char name[256] = "localhost";
 	enum err err;
 
-	if (cfg->tls == FTPD_TLS_OFF || !cfg->make_certificate ||
-	    access(cfg->certificate, F_OK) == 0)
+	if (!cfg->make_certificate || access(cfg->certificate, F_OK) == 0)
 		return ERR_OK;
 	if (cfg->public_address)
 		str_copy(name, sizeof(name), cfg->public_address);
@@ -175,5 +174,27 @@ ftpd_certificate(const struct ftpd_config *cfg)
 	if (!err)
 		log_info("ftpd", NULL, "make_certificate",
 			 KV_S("file", cfg->certificate), KV_S("name", name));
+	return err;
+}
+
+enum err
+ftpd_certificate(struct ftpd_config *cfg)
+{
+	struct ftp_tls *t = NULL;
+	enum err err;
+
+	if (cfg->tls == FTPD_TLS_OFF)
+		return ERR_OK;
+	err = make_missing(cfg);
+	if (err)
+		return err;
+	mem_wipe_free(cfg->chain_pem);
+	mem_wipe_free(cfg->key_pem);
+	cfg->chain_pem = cfg->key_pem = NULL;
+	err = ftp_tls_read(cfg, &cfg->chain_pem, &cfg->key_pem);
+	if (!err)
+		err = ftp_tls_open(&t, cfg);
+	if (!err)
+		ftp_tls_close(t);
 	return err;
 }

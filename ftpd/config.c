@@ -150,6 +150,8 @@ ftpd_config_free(struct ftpd_config *cfg)
 {
 	free(cfg->certificate);
 	free(cfg->private_key);
+	mem_wipe_free(cfg->chain_pem);
+	mem_wipe_free(cfg->key_pem);
 	free(cfg->public_address);
 	free(cfg->banner);
 	*cfg = (struct ftpd_config){ .tls = FTPD_TLS_REQUIRED };

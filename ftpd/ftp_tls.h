@@ -18,6 +18,10 @@ struct ssl_st;
 
 /* ERR_INVALID: the log says what is wrong with certificate or key. */
 enum err ftp_tls_open(struct ftp_tls **out, const struct ftpd_config *cfg);
+
+/* Reads the two files; the caller frees both texts, with mem_wipe_free(). */
+enum err ftp_tls_read(const struct ftpd_config *cfg, char **chain_pem,
+		      char **key_pem);
 void ftp_tls_close(struct ftp_tls *t); /* NULL is fine */
 
 /*

@@ -23,8 +23,10 @@ enum ftpd_tls { FTPD_TLS_REQUIRED, FTPD_TLS_OPTIONAL, FTPD_TLS_OFF };
 /* [ftp] of the configuration, checked. Times in ms. */
 struct ftpd_config {
 	enum ftpd_tls tls;
-	char *certificate;	/* PEM, the chain; NULL only without TLS */
-	char *private_key;	/* PEM */
+	char *certificate; /* PEM, the chain; NULL only without TLS */
+	char *private_key; /* PEM */
+	char *chain_pem;   /* what the files hold, once read */
+	char *key_pem;
 	bool make_certificate;	/* where the two files are missing */
 	int tls_min;		/* TLS1_2_VERSION or TLS1_3_VERSION */
 	bool data_tls_required; /* where the control connection uses TLS */
@@ -49,10 +51,12 @@ void ftpd_config_read(struct conf *conf, struct ftpd_config *out);
 void ftpd_config_free(struct ftpd_config *cfg);
 
 /*
- * With make_certificate, makes a certificate where the file is missing. For
- * the master, before it forks and while it may still write there. ERR_IO.
+ * Reads certificate and key into cfg, so that workers need not be able to;
+ * with make_certificate, makes them first where the certificate is missing.
+ * For the master. ERR_INVALID: they cannot be used; ERR_IO: not be made; the
+ * log says why.
  */
-enum err ftpd_certificate(const struct ftpd_config *cfg);
+enum err ftpd_certificate(struct ftpd_config *cfg);
 
 /*
  * A self-signed certificate (ECDSA P-256, ten years) for common_name, a host
@@ -63,8 +67,9 @@ enum err ftpd_make_certificate(const char *cert_path, const char *key_path,
 			       const char *common_name);
 
 /*
- * Loads certificate and key. cfg and b are borrowed until ftpd_close().
- * ERR_INVALID: certificate or key cannot be used; the log says why.
+ * Reads certificate and key where ftpd_certificate() has not. cfg and b are
+ * borrowed until ftpd_close(). ERR_INVALID: certificate or key cannot be used;
+ * the log says why.
  */
 enum err ftpd_open(struct ftpd **out, const struct ftpd_config *cfg,
 		   struct bridge *b);

@@ -58,7 +58,8 @@ on_tls(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa,
 }
 
 static struct evconnlistener *
-listen_at(struct server *s, evconnlistener_cb fn, const char *ip, int port)
+listen_at(struct server *s, evconnlistener_cb fn, const char *ip,
+	  const char *port)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
@@ -66,10 +67,10 @@ listen_at(struct server *s, evconnlistener_cb fn, const char *ip, int port)
 	int len = sizeof(in);
 
 	if (inet_pton(AF_INET, ip, &in.sin_addr) == 1) {
-		in.sin_port = htons((uint16_t)port);
+		in.sin_port = htons((uint16_t)atoi(port));
 	} else {
 		inet_pton(AF_INET6, ip, &in6.sin6_addr);
-		in6.sin6_port = htons((uint16_t)port);
+		in6.sin6_port = htons((uint16_t)atoi(port));
 		sa = (struct sockaddr *)&in6;
 		len = sizeof(in6);
 	}
@@ -98,45 +99,67 @@ on_term(evutil_socket_t sig, short what, void *arg)
 	loop_stop(s->loop);
 }
 
-int
-main(int argc, char **argv)
+static bool
+serve(struct server *s, char **ports)
 {
-	struct server s = { .loop = loop_new() };
-	struct bridge bridge = { .loop = s.loop };
-	struct ftpd_config cfg;
-	struct conf *conf = conf_load(argc > 2 ? argv[1] : "/dev/null");
-	struct evconnlistener *l[3] = { NULL };
+	struct evconnlistener *l[3];
 	struct event *term, *usr1;
+	bool ok;
 	size_t i;
 
-	log_open("ftpd_fake", "stderr",
-		 getenv("DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-	ftpd_config_read(conf, &cfg);
-	for (i = 0; i < conf_finish(conf); i++)
-		fprintf(stderr, "%s\n", conf_complaint(conf, i));
-	if (argc < 3 || conf_finish(conf) > 0 || ftpd_certificate(&cfg) ||
-	    ftpd_open(&s.ftpd, &cfg, &bridge))
-		return 2;
-	signal(SIGPIPE, SIG_IGN);
-	term = evsignal_new(loop_base(s.loop), SIGTERM, on_term, &s);
-	usr1 = evsignal_new(loop_base(s.loop), SIGUSR1, on_term, &s);
+	term = evsignal_new(loop_base(s->loop), SIGTERM, on_term, s);
+	usr1 = evsignal_new(loop_base(s->loop), SIGUSR1, on_term, s);
 	event_add(term, NULL);
 	event_add(usr1, NULL);
-	l[0] = listen_at(&s, on_plain, "127.0.0.1", atoi(argv[2]));
-	l[1] = listen_at(&s, on_plain, "::1", atoi(argv[2]));
-	if (argc > 3)
-		l[2] = listen_at(&s, on_tls, "127.0.0.1", atoi(argv[3]));
-	if (l[0])
-		loop_run(s.loop);
+	l[0] = listen_at(s, on_plain, "127.0.0.1", ports[0]);
+	l[1] = listen_at(s, on_plain, "::1", ports[0]);
+	l[2] = ports[1] ? listen_at(s, on_tls, "127.0.0.1", ports[1]) : NULL;
+	ok = l[0] && (l[2] || !ports[1]);
+	if (ok)
+		loop_run(s->loop);
 	for (i = 0; i < 3; i++)
 		if (l[i])
 			evconnlistener_free(l[i]);
 	event_free(term);
 	event_free(usr1);
+	return ok;
+}
+
+static bool
+configure(const char *path, struct ftpd_config *cfg)
+{
+	struct conf *conf = conf_load(path);
+	size_t i, n;
+
+	ftpd_config_read(conf, cfg);
+	n = conf_finish(conf);
+	for (i = 0; i < n; i++)
+		fprintf(stderr, "%s\n", conf_complaint(conf, i));
+	conf_free(conf);
+	return n == 0 && ftpd_certificate(cfg) == ERR_OK;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct server s = { .loop = loop_new() };
+	struct bridge bridge = { .loop = s.loop };
+	struct ftpd_config cfg = { 0 };
+	bool ok;
+
+	if (argc < 3) {
+		fprintf(stderr, "usage: ftpd_fake CONFIG PORT [TLS-PORT]\n");
+		loop_free(s.loop);
+		return 2;
+	}
+	log_open("ftpd_fake", "stderr",
+		 getenv("DEBUG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	signal(SIGPIPE, SIG_IGN);
+	ok = configure(argv[1], &cfg) &&
+	     ftpd_open(&s.ftpd, &cfg, &bridge) == ERR_OK && serve(&s, argv + 2);
 	ftpd_close(s.ftpd);
 	fake_vfs_clear();
 	ftpd_config_free(&cfg);
-	conf_free(conf);
 	loop_free(s.loop);
-	return l[0] ? 0 : 1;
+	return ok ? 0 : 2;
 }
