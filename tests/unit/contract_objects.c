@@ -243,12 +243,12 @@ test_get_gives_what_is_there_of_a_range(void **state)
 	g = do_get(key, NULL, 5, 3);
 	assert_int_equal(g.err, ERR_OK);
 	assert_int_equal(g.len, 3);
-	assert_memory_equal(g.data, SOME + 5, 3);
+	must_be(g.data, SOME + 5, 3);
 	got_free(&g);
 	g = do_get(key, NULL, N_SOME - 2, 100);
 	assert_int_equal(g.err, ERR_OK);
 	assert_int_equal(g.len, 2);
-	assert_memory_equal(g.data, SOME + N_SOME - 2, 2);
+	must_be(g.data, SOME + N_SOME - 2, 2);
 	got_free(&g);
 	g = do_get(key, NULL, N_SOME, 1);
 	assert_int_equal(g.err, ERR_OK);

@@ -30,6 +30,7 @@ struct world {
 	struct store_caps caps; /* as the probe found them */
 	char root[64];		/* a folder of this run, ends in '/' */
 	bool slow;		/* also what takes many requests */
+	bool no_bytes;		/* the store keeps sizes and no bytes */
 	bool spoiled;		/* a completion came that must not come */
 };
 
@@ -104,6 +105,9 @@ struct got do_list_uploads(const char *key);
 /* What most tests ask: that it worked, and nothing of the rest. */
 void must(struct got g);
 void must_fail(struct got g, enum err err);
+
+/* What was read is this; for a store that keeps bytes. */
+void must_be(const void *got, const void *want, size_t n);
 
 /* The object at key has exactly these bytes. */
 void must_hold(const char *key, const void *data, size_t n);

@@ -3,9 +3,10 @@
  * What bridge/store.h promises, asked of a store:
  *
  *   test_store_contract                   the local store, in a new folder
- *   test_store_contract [-s] INI NAME     [store.NAME] of that file
+ *   test_store_contract [-sn] INI NAME    [store.NAME] of that file
  *
- * -s also does what takes a thousand requests. A section [store.NAME-denied]
+ * -s also does what takes a thousand requests; -n is for a store that keeps no
+ * bytes. A section [store.NAME-denied]
  * with wrong credentials, [store.NAME-missing] without a bucket,
  * [store.NAME-silent] where nobody listens and [store.NAME-copy] with copy_max
  * = 5M are used where they are there. What the run wrote is removed at its end.
@@ -146,22 +147,22 @@ run(void)
 int
 main(int argc, char **argv)
 {
-	int i = 1;
+	int opt;
 
-	if (i < argc && strcmp(argv[i], "-s") == 0) {
-		world.slow = true;
-		i++;
+	while ((opt = getopt(argc, argv, "sn")) != -1) {
+		world.slow |= opt == 's';
+		world.no_bytes |= opt == 'n';
 	}
-	if (argc - i == 2) {
-		world.conf = conf_load(argv[i]);
-		world.name = argv[i + 1];
+	if (argc - optind == 2) {
+		world.conf = conf_load(argv[optind]);
+		world.name = argv[optind + 1];
 	} else if (argc == 1) {
 		write_own_ini();
 		world.slow = true; /* it is not, with files */
 		world.conf = conf_load(own_ini);
 		world.name = "contract";
 	} else {
-		fprintf(stderr, "usage: %s [[-s] INI NAME]\n", argv[0]);
+		fprintf(stderr, "usage: %s [[-sn] INI NAME]\n", argv[0]);
 		return 2;
 	}
 	return run();
