@@ -140,8 +140,8 @@ print_workers(const json_t *o)
 {
 	static const struct table_column columns[] = {
 		{ "WORKER", true, 0 }, { "CONNS", true, 0 },
-		{ "USERS", true, 0 },  { "UPLOADS", true, 0 },
-		{ "SPOOL", true, 5 },  { "RECEIVED", true, 0 },
+		{ "LOGINS", true, 0 }, { "UPLOADS", true, 0 },
+		{ "SPOOL", true, 5 },  { "RECV", true, 0 },
 		{ "STORED", true, 0 }, { "PUBLISHED", true, 0 },
 		{ "FAILED", true, 0 }, { "", false, 0 },
 	};

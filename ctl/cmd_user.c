@@ -172,30 +172,47 @@ add_section(const struct ctl *c, struct users_file *u, const struct add *a,
 	return done;
 }
 
-/* With a key, a password is only made where it is asked for. */
 static bool
-add_user(const struct ctl *c, struct users_file *u, const struct add *a)
+is_new(const struct ctl *c, const char *name)
+{
+	struct users_file u;
+	bool known = true, opened = users_file_open(&u, c);
+
+	if (opened)
+		known = users_text_has(u.text, name);
+	users_file_close(&u);
+	if (opened && known)
+		ctl_error("%s is there already; \"sluicectl user passwd %s\" "
+			  "gives a new password",
+			  name, name);
+	return opened && !known;
+}
+
+/*
+ * With a key, a password is only made where it is asked for. The file is not
+ * locked while somebody types.
+ */
+static bool
+add_user(const struct ctl *c, const struct add *a)
 {
 	bool secret = a->key_file == NULL || a->generate || a->from_stdin;
 	struct secret s = { NULL, NULL };
+	struct users_file u = { .fd = -1 };
 	char *key = NULL;
 	bool done;
 
-	if (users_text_has(u->text, a->name)) {
-		ctl_error("%s is there already; \"sluicectl user passwd %s\" "
-			  "gives a new password",
-			  a->name, a->name);
+	if (!is_new(c, a->name))
 		return false;
-	}
 	if (a->key_file != NULL && (key = key_read(a->key_file)) == NULL)
 		return false;
 	done = (!secret ||
 		secret_make(&s, a->name, a->generate, a->from_stdin)) &&
-	       add_section(c, u, a, s.hash, key);
+	       users_file_open(&u, c) && add_section(c, &u, a, s.hash, key);
 	if (done) {
 		show_password(c, a->name, &s);
 		tell(c, a->name, "added");
 	}
+	users_file_close(&u);
 	secret_free(&s);
 	free(key);
 	return done;
@@ -216,8 +233,6 @@ cmd_user_add(struct ctl *c, int argc, char **argv)
 		{ NULL, NULL, NULL },
 	};
 	int status = ctl_options(c, options, &argc, argv);
-	struct users_file u;
-	bool done;
 
 	if (status >= 0)
 		return status;
@@ -232,19 +247,10 @@ cmd_user_add(struct ctl *c, int argc, char **argv)
 				    "exclude each other");
 	if (!ctl_config(c))
 		return CTL_FAILED;
-	done = users_file_open(&u, c) && add_user(c, &u, &a);
-	users_file_close(&u);
-	return done ? CTL_OK : CTL_FAILED;
+	return add_user(c, &a) ? CTL_OK : CTL_FAILED;
 }
 
 /* user passwd, user key */
-
-static bool
-no_such_user(const struct ctl *c, const char *name)
-{
-	ctl_error("there is no user %s in %s", name, c->users_file);
-	return false;
-}
 
 static bool
 set_key(const struct ctl *c, struct users_file *u, const char *name,
@@ -258,17 +264,28 @@ set_key(const struct ctl *c, struct users_file *u, const char *name,
 }
 
 static bool
+open_known(struct users_file *u, const struct ctl *c, const char *name)
+{
+	if (!users_file_open(u, c))
+		return false;
+	if (users_text_has(u->text, name))
+		return true;
+	ctl_error("there is no user %s in %s", name, c->users_file);
+	return false;
+}
+
+static bool
 change_password(const struct ctl *c, const char *name, bool generate,
 		bool from_stdin)
 {
 	struct users_line line = { "password", NULL };
 	struct users_file u;
 	struct secret s = { NULL, NULL };
-	bool done = users_file_open(&u, c);
+	bool done = open_known(&u, c, name);
 
-	if (done && !users_text_has(u.text, name))
-		done = no_such_user(c, name);
-	done = done && secret_make(&s, name, generate, from_stdin);
+	users_file_close(&u); /* while somebody types */
+	done = done && secret_make(&s, name, generate, from_stdin) &&
+	       open_known(&u, c, name);
 	line.value = s.hash;
 	done = done && set_key(c, &u, name, &line);
 	if (done) {
@@ -341,9 +358,7 @@ cmd_user_key(struct ctl *c, int argc, char **argv)
 		return ctl_usage(c, "user key needs a name and a file");
 	if (!ctl_config(c))
 		return CTL_FAILED;
-	done = users_file_open(&u, c);
-	if (done && !users_text_has(u.text, argv[0]))
-		done = no_such_user(c, argv[0]);
+	done = open_known(&u, c, argv[0]);
 	value = done ? key_read(argv[1]) : NULL;
 	done = value != NULL && add_key(c, &u, argv[0], value);
 	if (done)

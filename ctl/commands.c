@@ -84,7 +84,7 @@ static const char upload_abort_text[] =
 	"published cannot be stopped any more. Needs a running daemon.\n";
 
 const struct command ctl_upload_commands[] = {
-	{ "uploads", "[OPTION ...]", "list uploads", uploads_text,
+	{ "uploads", "[OPTION ...]", "list the uploads under way", uploads_text,
 	  cmd_uploads },
 	{ "upload show", "ID [--parts]", "show one with its events",
 	  upload_show_text, cmd_upload_show },

@@ -100,6 +100,15 @@ print_last(const struct table *t, const char *cell)
 	putchar('\n');
 }
 
+/* No line ends in spaces. */
+static bool
+rest_empty(const struct table *t, const char *const *cells, size_t i)
+{
+	while (i < t->ncols && cells[i][0] == '\0')
+		i++;
+	return i == t->ncols;
+}
+
 static void
 print_line(const struct table *t, const char *const *cells)
 {
@@ -110,7 +119,8 @@ print_line(const struct table *t, const char *const *cells)
 		if (t->cols[i].right)
 			spaces(pad);
 		fputs(cells[i], stdout);
-		spaces(t->cols[i].right ? GAP : pad + GAP);
+		if (!rest_empty(t, cells, i + 1))
+			spaces(t->cols[i].right ? GAP : pad + GAP);
 	}
 	print_last(t, cells[t->ncols - 1]);
 }
