@@ -16,6 +16,7 @@
 #define VARIABLE "GLIBC_TUNABLES"
 #define TUNABLE "glibc.cpu.x86_rep_movsb_threshold"
 #define VALUE "100000000"
+#define TRIED "SLUICE_TUNABLES_TRIED" /* so that there is no second time */
 
 bool
 tunables_wanted(const char *vendor, const char *glibc)
@@ -50,7 +51,10 @@ tunables_apply(char *const argv[])
 	char *all;
 	ssize_t n;
 
-	/* With the tunable set, by us or by others, there is no second time. */
+	if (getenv(TRIED)) {
+		unsetenv(TRIED);
+		return;
+	}
 	if (old && strstr(old, TUNABLE))
 		return;
 	/* The loader of a set-uid program would drop the variable again. */
@@ -65,7 +69,8 @@ tunables_apply(char *const argv[])
 	path[n] = '\0';
 	all = mem_printf("%s%s" TUNABLE "=" VALUE, old ? old : "",
 			 old && *old ? ":" : "");
-	if (setenv(VARIABLE, all, 1) == 0)
+	if (setenv(VARIABLE, all, 1) == 0 && setenv(TRIED, "1", 1) == 0)
 		execv(path, argv);
+	unsetenv(TRIED);
 	free(all);
 }
