@@ -9,6 +9,7 @@
 
 #define TRIES_DEFAULT 5
 #define TRIES_MAX 100
+#define SECTION_MAX (sizeof("store.") + STORE_NAME_MAX)
 
 static const struct store_ops *const drivers[] = { &store_local, &store_s3 };
 
@@ -29,37 +30,50 @@ find_driver(struct conf *conf, const char *section)
 }
 
 enum err
-store_open(struct store **out, struct conf *conf, const char *name,
-	   const struct store_env *env)
+store_open_driver(struct store **out, const struct store_ops *ops,
+		  struct conf *conf, const char *name,
+		  const struct store_env *env)
 {
-	char section[sizeof("store.") + STORE_NAME_MAX];
+	char section[SECTION_MAX] = "";
 	struct store *s = mem_alloc(sizeof(*s));
 	struct conf_range tries = { TRIES_DEFAULT, 1, TRIES_MAX };
-	enum err err = ERR_INVALID;
+	enum err err;
 
 	*out = NULL;
-	if (str_copy(s->name, sizeof(s->name), name) < 0) {
-		conf_complain(conf, name, "type",
-			      "a store's name has at most %d bytes",
-			      STORE_NAME_MAX);
-		goto out;
-	}
-	section[0] = '\0';
 	str_printf(section, sizeof(section), "store.%s", name);
-	s->ops = find_driver(conf, section);
-	if (!s->ops)
-		goto out;
+	str_copy(s->name, sizeof(s->name), name);
+	s->ops = ops;
 	s->env = *env;
 	s->tries = (unsigned)conf_uint(conf, section, "tries", tries);
-	err = s->ops->open(s, conf, section);
-	if (err)
-		goto out;
+	err = ops->open(s, conf, section);
+	if (err) {
+		free(s);
+		return err;
+	}
 	s->queue = store_queue_new(s);
 	*out = s;
 	return ERR_OK;
-out:
-	free(s);
-	return err;
+}
+
+enum err
+store_open(struct store **out, struct conf *conf, const char *name,
+	   const struct store_env *env)
+{
+	char section[SECTION_MAX] = "";
+	const struct store_ops *ops;
+
+	*out = NULL;
+	str_printf(section, sizeof(section), "store.%s", name);
+	if (strlen(name) > STORE_NAME_MAX) {
+		conf_complain(conf, section, "type",
+			      "expected a store's name of at most %d bytes",
+			      STORE_NAME_MAX);
+		return ERR_INVALID;
+	}
+	ops = find_driver(conf, section);
+	if (!ops)
+		return ERR_INVALID;
+	return store_open_driver(out, ops, conf, name, env);
 }
 
 void

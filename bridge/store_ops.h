@@ -123,6 +123,11 @@ void store_call_done(struct store_call *c, const struct store_result *res);
 /* Ends a call with an error, a short text for a client, and no result. */
 void store_call_fail(struct store_call *c, enum err err, const char *why);
 
+/* store_open() with a driver that is not in its list, such as a test's. */
+enum err store_open_driver(struct store **out, const struct store_ops *ops,
+			   struct conf *conf, const char *name,
+			   const struct store_env *env);
+
 /*
  * part_size, max_parts and equal_parts of [section] into part_base, parts_max
  * and equal_parts; l holds the driver's defaults and limits before.
