@@ -89,7 +89,7 @@ distance(const char *a, const char *b)
 const char *
 ctl_nearest(const char *word, const char *const *words, size_t n)
 {
-	size_t i, best = strlen(word) / 3 + 2, d;
+	size_t i, best = strlen(word) / 3 + 1, d;
 	const char *found = NULL;
 
 	if (strlen(word) > WORD_MAX)
