@@ -329,22 +329,6 @@ master_loop(struct master *m)
 	}
 }
 
-/* Keys that only root may read are read now; those to be made belong to us. */
-static enum err
-secrets_open(struct settings *s, bool dropped)
-{
-	enum err err = ERR_OK;
-
-	if (s->has_sftp && s->sftp.make_host_keys == dropped &&
-	    settings_listens(s, LISTENER_SFTP))
-		err = sftpd_keys_load(&s->sftp);
-	if (!err && dropped && s->has_ftp && s->nlisten > 0 &&
-	    (settings_listens(s, LISTENER_FTP) ||
-	     settings_listens(s, LISTENER_FTPS)))
-		err = ftpd_certificate(&s->ftp);
-	return err;
-}
-
 static enum err
 master_open(struct master *m, struct settings *s)
 {
@@ -356,7 +340,7 @@ master_open(struct master *m, struct settings *s)
 	if (!err)
 		err = spool_lock(m, s->bridge.spool_dir);
 	if (!err)
-		err = secrets_open(s, false);
+		err = master_secrets(s, SECRETS_FOUND);
 	if (!err)
 		err = serving_open(&m->up.next, m, s);
 	if (err)
@@ -365,7 +349,7 @@ master_open(struct master *m, struct settings *s)
 	err = privileges_drop(&m->privileges);
 	umask(077);
 	if (!err)
-		err = secrets_open(s, true);
+		err = master_secrets(s, SECRETS_MADE);
 	if (!err)
 		err = pid_file_write(s);
 	if (!err)

@@ -258,6 +258,22 @@ bringup_tick(struct master *m)
 	}
 }
 
+enum err
+master_secrets(struct settings *s, unsigned which)
+{
+	bool ftp = settings_listens(s, LISTENER_FTP) ||
+		   settings_listens(s, LISTENER_FTPS);
+	enum err err = ERR_OK;
+
+	if (settings_listens(s, LISTENER_SFTP) &&
+	    (which & (s->sftp.make_host_keys ? SECRETS_MADE : SECRETS_FOUND)))
+		err = sftpd_keys_load(&s->sftp);
+	if (!err && ftp &&
+	    (which & (s->ftp.make_certificate ? SECRETS_MADE : SECRETS_FOUND)))
+		err = ftpd_certificate(&s->ftp);
+	return err;
+}
+
 static void
 on_complaint(void *arg, const char *text)
 {
@@ -291,10 +307,8 @@ reload_read(struct master *m, struct settings **out, const char **why)
 	if (fixed) {
 		log_error(PART, NULL, "needs_restart", KV_S("key", fixed));
 		*why = "a key changed that needs a restart (see the log)";
-	} else if (s->has_sftp && sftpd_keys_load(&s->sftp) != ERR_OK) {
-		*why = "the host keys cannot be read (see the log)";
-	} else if (s->has_ftp && ftpd_certificate(&s->ftp) != ERR_OK) {
-		*why = "the certificate cannot be made (see the log)";
+	} else if (master_secrets(s, SECRETS_FOUND | SECRETS_MADE) != ERR_OK) {
+		*why = "host keys or certificate cannot be used (see the log)";
 	} else {
 		*out = s;
 		return ERR_OK;

@@ -78,6 +78,14 @@ enum err serving_open(struct serving *out, struct master *m,
 void serving_close(struct serving *s, const struct serving *kept);
 void serving_unlisten(struct serving *s);
 
+/*
+ * Keys and certificates of what is listened for: those that must be there,
+ * which perhaps only root can read, and those that are made when missing,
+ * which are to belong to the daemon's account.
+ */
+enum { SECRETS_FOUND = 1, SECRETS_MADE = 2 };
+enum err master_secrets(struct settings *s, unsigned which);
+
 /* m->up.next is open. */
 void bringup_start(struct master *m, struct ctlsocket_client *client);
 void bringup_tick(struct master *m);
