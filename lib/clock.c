@@ -31,14 +31,14 @@ clock_wall_ms(void)
 void
 clock_rfc3339(int64_t wall_ms, char *dst, size_t size)
 {
-	int64_t ms = wall_ms % 1000;
-	time_t sec;
+	int64_t sec = wall_ms / 1000, ms = wall_ms % 1000;
 	struct tm tm;
 	char day[40];
 
-	if (ms < 0)
+	if (ms < 0) {
 		ms += 1000;
-	sec = (time_t)((wall_ms - ms) / 1000);
+		sec--;
+	}
 	if (!gmtime_r(&sec, &tm) ||
 	    !strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm))
 		strcpy(day, "0000-00-00T00:00:00");
