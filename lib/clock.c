@@ -34,12 +34,14 @@ clock_rfc3339(int64_t wall_ms, char *dst, size_t size)
 	int64_t sec = wall_ms / 1000, ms = wall_ms % 1000;
 	struct tm tm;
 	char day[40];
+	time_t t;
 
 	if (ms < 0) {
 		ms += 1000;
 		sec--;
 	}
-	if (!gmtime_r(&sec, &tm) ||
+	t = (time_t)sec;
+	if (!gmtime_r(&t, &tm) ||
 	    !strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm))
 		strcpy(day, "0000-00-00T00:00:00");
 	snprintf(dst, size, "%s.%03dZ", day, (int)ms);
