@@ -56,12 +56,13 @@ print_head(const json_t *o)
 static void
 print_listeners(const json_t *o)
 {
+	const json_t *all = json_object_get(o, "listeners");
 	const char *name = "Listening";
-	const json_t *l;
 	size_t i;
 
-	json_array_foreach(json_object_get(o, "listeners"), i, l)
-	{
+	for (i = 0; i < json_array_size(all); i++) {
+		const json_t *l = json_array_get(all, i);
+
 		field(name, mem_printf("%-4s %s", text(l, "protocol"),
 				       text(l, "address")));
 		name = "";
@@ -71,12 +72,12 @@ print_listeners(const json_t *o)
 static void
 print_stores(const json_t *o)
 {
+	const json_t *all = json_object_get(o, "stores");
 	const char *name = "Stores";
-	const json_t *s;
 	size_t i;
 
-	json_array_foreach(json_object_get(o, "stores"), i, s)
-	{
+	for (i = 0; i < json_array_size(all); i++) {
+		const json_t *s = json_array_get(all, i);
 		bool ok = strcmp(text(s, "state"), "ok") == 0;
 
 		field(name,
@@ -145,12 +146,12 @@ print_workers(const json_t *o)
 		{ "STORED", true, 0 }, { "PUBLISHED", true, 0 },
 		{ "FAILED", true, 0 }, { "", false, 0 },
 	};
+	const json_t *all = json_object_get(o, "workers");
 	struct table *t = table_new(columns, 10, text_columns());
-	const json_t *w;
 	size_t i;
 
-	json_array_foreach(json_object_get(o, "workers"), i, w)
-		add_worker(t, w);
+	for (i = 0; i < json_array_size(all); i++)
+		add_worker(t, json_array_get(all, i));
 	if (table_rows(t) > 0)
 		putchar('\n');
 	table_print(t);

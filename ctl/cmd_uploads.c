@@ -105,6 +105,7 @@ print_all(struct records *r, struct listing *l, struct journal_query *q)
 			strcpy(after, rows.uploads[rows.nuploads - 1].id);
 		journal_rows_free(&rows);
 	}
+	q->after_id = NULL;
 	return ok;
 }
 

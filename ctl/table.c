@@ -141,6 +141,7 @@ table_print(struct table *t)
 	const char *titles[TABLE_COLUMNS_MAX];
 	size_t i;
 
+	assert(t->ncols > 0);
 	for (i = 0; i < t->ncols; i++)
 		titles[i] = t->cols[i].title;
 	if (!t->titled && t->ncells > 0)

@@ -137,12 +137,13 @@ parse(struct parsed *p, const char *words)
 		{ NULL, NULL, NULL },
 	};
 	static char text[256];
-	char *word;
+	char *word, *rest;
 
 	memset(p, 0, sizeof(*p));
 	p->ctl.command = &cmd;
 	str_copy(text, sizeof(text), words);
-	for (word = strtok(text, " "); word; word = strtok(NULL, " "))
+	for (word = strtok_r(text, " ", &rest); word;
+	     word = strtok_r(NULL, " ", &rest))
 		p->argv[p->argc++] = word;
 	p->status = ctl_options(&p->ctl, options, &p->argc, p->argv);
 	return p;
