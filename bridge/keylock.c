@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <uthash.h>
 
 #include "lib/log.h"
 #include "lib/mem.h"
 
 struct keylock {
-	struct keylock *prev, *next;
+	UT_hash_handle hh;
 	struct keylock_table *table;
 	uint64_t byte;
 	int fd;
@@ -21,7 +22,7 @@ struct keylock {
 
 struct keylock_table {
 	char *path;
-	struct keylock *list;
+	struct keylock *taken;
 };
 
 uint64_t
@@ -87,16 +88,6 @@ lock_byte(int fd, uint64_t byte)
 						  : err_from_errno(errno);
 }
 
-static struct keylock *
-find(struct keylock_table *t, uint64_t byte)
-{
-	struct keylock *l = t->list;
-
-	while (l && l->byte != byte)
-		l = l->next;
-	return l;
-}
-
 enum err
 keylock_take(struct keylock_table *t, const char *store, const char *key,
 	     struct keylock **out)
@@ -106,7 +97,8 @@ keylock_take(struct keylock_table *t, const char *store, const char *key,
 	enum err err;
 	int fd;
 
-	if (find(t, byte))
+	HASH_FIND(hh, t->taken, &byte, sizeof(byte), l);
+	if (l)
 		return ERR_IN_USE;
 	fd = open(t->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
@@ -125,10 +117,7 @@ keylock_take(struct keylock_table *t, const char *store, const char *key,
 	l->table = t;
 	l->byte = byte;
 	l->fd = fd;
-	l->next = t->list;
-	if (t->list)
-		t->list->prev = l;
-	t->list = l;
+	HASH_ADD(hh, t->taken, byte, sizeof(l->byte), l);
 	*out = l;
 	return ERR_OK;
 }
@@ -138,12 +127,7 @@ keylock_drop(struct keylock *l)
 {
 	if (!l)
 		return;
-	if (l->prev)
-		l->prev->next = l->next;
-	else
-		l->table->list = l->next;
-	if (l->next)
-		l->next->prev = l->prev;
+	HASH_DELETE(hh, l->table->taken, l);
 	close(l->fd);
 	free(l);
 }

@@ -26,7 +26,7 @@ conn_find(struct ledger_slot *s, uint64_t hash, bool make)
 {
 	struct ledger_conn *room = NULL;
 
-	for (unsigned i = 0; i < LEDGER_CONNS; i++) {
+	for (unsigned i = 0; i < LEDGER_PROBE; i++) {
 		struct ledger_conn *c = &s->conns[(hash + i) % LEDGER_CONNS];
 
 		if (c->hash == hash)
@@ -40,19 +40,6 @@ conn_find(struct ledger_slot *s, uint64_t hash, bool make)
 		return NULL;
 	room->hash = hash;
 	return room;
-}
-
-/* As for users: idle entries at the end of a chain go. */
-static void
-conn_tidy(struct ledger_slot *s, const struct ledger_conn *last)
-{
-	size_t at = (size_t)(last - s->conns);
-
-	while (s->conns[at].count == 0 && s->conns[at].hash != 0 &&
-	       s->conns[(at + 1) % LEDGER_CONNS].hash == 0) {
-		s->conns[at].hash = 0;
-		at = (at + LEDGER_CONNS - 1) % LEDGER_CONNS;
-	}
 }
 
 static bool
@@ -103,7 +90,6 @@ ledger_conn_end(struct ledger *l, const struct sockaddr *sa)
 		return;
 	c->count--;
 	s->conns_sum--;
-	conn_tidy(s, c);
 }
 
 struct failure {
@@ -149,7 +135,7 @@ failure_at(const struct ledger *l, uint64_t hash, uint64_t *word)
 	_Atomic uint64_t *best = NULL;
 	uint64_t best_age = 0;
 
-	for (unsigned i = 0; i < LEDGER_PROBE; i++) {
+	for (unsigned i = 0; i < LEDGER_NODE_PROBE; i++) {
 		_Atomic uint64_t *at =
 			&l->sh->failures[(hash + i) % LEDGER_ADDRS];
 		uint64_t w = *at;

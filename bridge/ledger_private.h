@@ -13,10 +13,11 @@
 
 #include "bridge/ledger.h"
 
-#define LEDGER_CONNS 1024 /* addresses not logged in yet, a slot */
-#define LEDGER_PROBE 16	  /* places of a node's table tried for one hash */
+#define LEDGER_CONNS 1024    /* addresses not logged in yet, a slot */
+#define LEDGER_PROBE 64	     /* places of a slot's table for one hash */
+#define LEDGER_NODE_PROBE 16 /* places of a node's table for one hash */
 
-/* The head of an entry in a slot's hash table; hash 0: the chain ends. */
+/* hash 0: never used, and nothing lies behind it. */
 struct ledger_user {
 	_Atomic uint64_t hash;
 	_Atomic uint64_t spool;

@@ -149,7 +149,7 @@ pin_place(const struct ledger *l, const uint64_t id[2], struct pin_copy *out)
 	uint64_t hash = pin_hash(l, id);
 	struct ledger_pin *best = NULL;
 
-	for (unsigned i = 0; i < LEDGER_PROBE; i++) {
+	for (unsigned i = 0; i < LEDGER_NODE_PROBE; i++) {
 		struct ledger_pin *p = &l->sh->pins[(hash + i) % LEDGER_PINS];
 		struct pin_copy c;
 
@@ -200,7 +200,7 @@ ledger_pinned(const struct ledger *l, const char *id, uint64_t *off)
 	if (id_bytes(id, (unsigned char *)words) != 0)
 		return false;
 	hash = pin_hash(l, words);
-	for (unsigned i = 0; i < LEDGER_PROBE; i++) {
+	for (unsigned i = 0; i < LEDGER_NODE_PROBE; i++) {
 		struct ledger_pin *p = &l->sh->pins[(hash + i) % LEDGER_PINS];
 		struct pin_copy c;
 

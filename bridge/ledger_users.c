@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a user has over all workers: sessions, store requests, spool bytes.
- * Each slot has a hash table of its own with open addressing, written by its
- * worker alone. An entry that counts nothing stays where it is, for the chains
- * that lead over it, until it is used again or its chain ends with it.
+ * Each slot has a hash table of its own, written by its worker alone. A user's
+ * entry lies in one of a few places behind its hash; one that counts nothing
+ * keeps its name until the place is needed.
  *
  * A limit holds over all workers without a lock: a worker counts first, then
  * sums over all slots, and takes back what was too much. Of two at once both
@@ -20,7 +20,7 @@ idle(const struct ledger_user *u)
 static struct ledger_user *
 user_find(struct ledger_slot *s, uint64_t hash)
 {
-	for (unsigned i = 0; i < LEDGER_USERS; i++) {
+	for (unsigned i = 0; i < LEDGER_PROBE; i++) {
 		struct ledger_user *u = &s->users[(hash + i) % LEDGER_USERS];
 
 		if (u->hash == hash)
@@ -31,13 +31,13 @@ user_find(struct ledger_slot *s, uint64_t hash)
 	return NULL;
 }
 
-/* Of this worker's slot; NULL when the table is full. */
+/* Of this worker's slot; NULL when all of its places are taken. */
 static struct ledger_user *
 user_make(struct ledger_slot *s, uint64_t hash)
 {
 	struct ledger_user *u = user_find(s, hash);
 
-	for (unsigned i = 0; !u && i < LEDGER_USERS; i++) {
+	for (unsigned i = 0; !u && i < LEDGER_PROBE; i++) {
 		u = &s->users[(hash + i) % LEDGER_USERS];
 		if (!idle(u))
 			u = NULL;
@@ -45,19 +45,6 @@ user_make(struct ledger_slot *s, uint64_t hash)
 	if (u)
 		u->hash = hash;
 	return u;
-}
-
-/* At the end of its chain an idle entry goes, and idle ones before it. */
-static void
-user_tidy(struct ledger_slot *s, const struct ledger_user *last)
-{
-	size_t at = (size_t)(last - s->users);
-
-	while (idle(&s->users[at]) && s->users[at].hash != 0 &&
-	       s->users[(at + 1) % LEDGER_USERS].hash == 0) {
-		s->users[at].hash = 0;
-		at = (at + LEDGER_USERS - 1) % LEDGER_USERS;
-	}
 }
 
 enum err
@@ -99,7 +86,6 @@ ledger_session_end(struct ledger *l, const char *user)
 		return;
 	u->sessions--;
 	s->sessions--;
-	user_tidy(s, u);
 }
 
 void
@@ -109,10 +95,8 @@ ledger_requests(struct ledger *l, const char *user, int n)
 	struct ledger_user *u;
 
 	u = s ? user_make(s, ledger_hash_user(l, user)) : NULL;
-	if (!u)
-		return;
-	u->requests += n;
-	user_tidy(s, u);
+	if (u)
+		u->requests += n;
 }
 
 uint64_t
@@ -227,5 +211,4 @@ ledger_spool_give(struct ledger *l, const char *user, uint64_t n)
 		n = u->spool;
 	u->spool -= n;
 	s->spool -= n;
-	user_tidy(s, u);
 }

@@ -18,6 +18,7 @@
 #define PEER_BACKLOG 64
 #define PEER_REQUESTS_MAX 256 /* served at once */
 #define PEER_READ_MS 5000     /* for a request's line to come */
+#define PEER_REST_MS 100      /* no accept while descriptors are short */
 
 /* A request that came in; without a line yet, or being served. */
 struct peer_request {
@@ -37,7 +38,6 @@ struct peer_call {
 	struct event *ev;
 	struct loop_call post;
 	int fd;
-	bool sent;
 	size_t n;
 	char line[PEER_LINE];
 	enum err err;
@@ -48,8 +48,9 @@ struct peer_call {
 struct peer {
 	struct loop *loop;
 	char *run_dir;
-	int slot, fd;
+	int slot, fd; /* -1: it only asks */
 	struct event *ev;
+	struct loop_timer *rest;
 	peer_serve_fn *fn;
 	void *arg;
 	struct peer_request *requests;
@@ -88,22 +89,34 @@ request_free(struct peer_request *r)
 	free(r);
 }
 
+/* One line whatever the text: a longer one is cut, its end is kept. */
+static size_t
+answer_line(char line[PEER_LINE], enum err err, const char *text)
+{
+	size_t n;
+
+	if (err)
+		snprintf(line, PEER_LINE - 1, "err %s %s", err_name(err),
+			 text ? text : err_text(err));
+	else
+		snprintf(line, PEER_LINE - 1, "ok %s", text ? text : "");
+	for (n = 0; line[n]; n++)
+		if (line[n] == '\n')
+			line[n] = ' ';
+	line[n++] = '\n';
+	return n;
+}
+
 void
 peer_answer(struct peer_request *r, enum err err, const char *text)
 {
 	char line[PEER_LINE];
+	size_t n;
 
 	/* One small write to a fresh socket: it never has to wait. */
 	if (r->peer) {
-		line[0] = '\0';
-		if (err)
-			snprintf(line, sizeof(line), "err %s %s\n",
-				 err_name(err), text ? text : err_text(err));
-		else
-			snprintf(line, sizeof(line), "ok %s\n",
-				 text ? text : "");
-		if (send(r->fd, line, strlen(line),
-			 MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		n = answer_line(line, err, text);
+		if (send(r->fd, line, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 			log_warn("peer", NULL, "answer", KV_ERRNO(errno));
 	}
 	request_free(r);
@@ -178,26 +191,67 @@ accept_one(struct peer *p, int fd)
 	event_add(r->ev, &limit);
 }
 
+/*
+ * Out of descriptors the connection stays in the queue, and the socket would
+ * wake the loop without end: so it is not looked at for a moment.
+ */
 static void
 acceptable(evutil_socket_t lfd, short what, void *arg)
 {
+	struct peer *p = arg;
 	int fd;
 
 	(void)what;
 	for (;;) {
 		fd = accept4(lfd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0 && errno == ECONNABORTED)
+			continue;
 		if (fd < 0)
-			return;
-		accept_one(arg, fd);
+			break;
+		accept_one(p, fd);
 	}
+	if (errno == EAGAIN || errno == EINTR)
+		return;
+	log_warn("peer", NULL, "accept", KV_ERRNO(errno));
+	event_del(p->ev);
+	loop_timer_set(p->rest, PEER_REST_MS);
+}
+
+static void
+rested(void *arg)
+{
+	event_add(((struct peer *)arg)->ev, NULL);
+}
+
+/* Whoever may write to the folder may put a socket of its own there. */
+static enum err
+folder_check(const char *run_dir)
+{
+	struct stat st;
+
+	if (stat(run_dir, &st) != 0) {
+		log_error("peer", NULL, "stat", KV_S("run_dir", run_dir),
+			  KV_ERRNO(errno));
+		return err_from_errno(errno);
+	}
+	if ((st.st_uid == geteuid() || st.st_uid == 0) &&
+	    !(st.st_mode & (S_IWGRP | S_IWOTH)))
+		return ERR_OK;
+	log_error("peer", NULL, "folder_not_ours", KV_S("run_dir", run_dir),
+		  KV_S("do", "chown it to the service's user and chmod it to "
+			     "0700"));
+	return ERR_DENIED;
 }
 
 static enum err
 listen_at(const char *run_dir, int slot, int *out)
 {
 	struct sockaddr_un sun;
+	enum err err = folder_check(run_dir);
 	int fd, rc;
 
+	if (err)
+		return err;
 	if (address(&sun, run_dir, slot)) {
 		log_error("peer", NULL, "path_too_long",
 			  KV_S("run_dir", run_dir));
@@ -213,8 +267,7 @@ listen_at(const char *run_dir, int slot, int *out)
 	if (rc == 0)
 		rc = listen(fd, PEER_BACKLOG);
 	if (rc != 0) {
-		enum err err = err_from_errno(errno);
-
+		err = err_from_errno(errno);
 		log_error("peer", NULL, "listen", KV_S("path", sun.sun_path),
 			  KV_ERRNO(errno));
 		close(fd);
@@ -232,9 +285,11 @@ peer_open(struct peer **out, struct loop *loop, const char *run_dir, int slot,
 	enum err err;
 	int fd = -1;
 
-	err = listen_at(run_dir, slot, &fd);
-	if (err)
-		return err;
+	if (slot >= 0) {
+		err = listen_at(run_dir, slot, &fd);
+		if (err)
+			return err;
+	}
 	p = mem_alloc(sizeof(*p));
 	p->loop = loop;
 	p->run_dir = mem_strdup(run_dir);
@@ -242,10 +297,13 @@ peer_open(struct peer **out, struct loop *loop, const char *run_dir, int slot,
 	p->fd = fd;
 	p->fn = fn;
 	p->arg = arg;
+	*out = p;
+	if (fd < 0)
+		return ERR_OK;
 	p->ev = event_new(loop_base(loop), fd, EV_READ | EV_PERSIST, acceptable,
 			  p);
+	p->rest = loop_timer_new(loop, rested, p);
 	event_add(p->ev, NULL);
-	*out = p;
 	return ERR_OK;
 }
 
@@ -285,8 +343,8 @@ call_answered(struct peer_call *c)
 	char *text, *name;
 	int i;
 
-	if (!strncmp(c->line, "ok ", 3)) {
-		call_done(c, ERR_OK, c->line + 3);
+	if (!strncmp(c->line, "ok", 2) && (!c->line[2] || c->line[2] == ' ')) {
+		call_done(c, ERR_OK, c->line + (c->line[2] ? 3 : 2));
 		return;
 	}
 	name = !strncmp(c->line, "err ", 4) ? c->line + 4 : c->line;
@@ -331,30 +389,33 @@ call_failed(void *arg)
 {
 	struct peer_call *c = arg;
 
-	if (c->peer)
-		call_done(c, ERR_AGAIN, "the worker is gone");
-	else
+	if (!c->peer)
 		free(c);
+	else if (c->err == ERR_TOO_LARGE)
+		call_done(c, c->err, "the question is too long");
+	else
+		call_done(c, c->err, "the worker is gone");
 }
 
 /* Connects and sends; both are done at once on a Unix socket. */
-static int
+static enum err
 call_send(struct peer_call *c, int slot, const char *line)
 {
 	struct sockaddr_un sun;
 	size_t n;
 
+	n = (size_t)snprintf(c->line, sizeof(c->line), "%s\n", line);
+	if (n >= sizeof(c->line))
+		return ERR_TOO_LARGE;
 	if (address(&sun, c->peer->run_dir, slot))
-		return -1;
+		return ERR_AGAIN;
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (c->fd < 0 ||
 	    connect(c->fd, (struct sockaddr *)&sun, sizeof(sun)) != 0)
-		return -1;
-	n = (size_t)snprintf(c->line, sizeof(c->line), "%s\n", line);
-	if (n >= sizeof(c->line) ||
-	    send(c->fd, c->line, n, MSG_NOSIGNAL) != (ssize_t)n)
-		return -1;
-	return 0;
+		return ERR_AGAIN;
+	if (send(c->fd, c->line, n, MSG_NOSIGNAL) != (ssize_t)n)
+		return ERR_AGAIN;
+	return ERR_OK;
 }
 
 void
@@ -373,7 +434,8 @@ peer_ask(struct peer *p, int slot, const char *line, unsigned timeout_ms,
 	if (c->next)
 		c->next->prev = c;
 	p->calls = c;
-	if (call_send(c, slot, line) != 0) {
+	c->err = call_send(c, slot, line);
+	if (c->err) {
 		c->post.fn = call_failed;
 		c->post.arg = c;
 		loop_post(p->loop, &c->post);
@@ -394,10 +456,13 @@ peer_close(struct peer *p)
 
 	if (!p)
 		return;
-	event_free(p->ev);
-	close(p->fd);
-	if (address(&sun, p->run_dir, p->slot) == 0)
-		unlink(sun.sun_path);
+	if (p->fd >= 0) {
+		event_free(p->ev);
+		loop_timer_free(p->rest);
+		close(p->fd);
+		if (address(&sun, p->run_dir, p->slot) == 0)
+			unlink(sun.sun_path);
+	}
 	for (r = p->requests; r; r = next) {
 		next = r->next;
 		if (!r->serving)

@@ -3,7 +3,7 @@
  * How the workers of a node, and sluicectl, ask a worker for something: a Unix
  * socket <run_dir>/worker.<slot>, one line of text each way. Lines are at most
  * PEER_LINE bytes. The folder has mode 0700, and the peer's uid is checked
- * (SO_PEERCRED).
+ * (SO_PEERCRED): the service's own or root.
  */
 #ifndef BRIDGE_PEER_H
 #define BRIDGE_PEER_H
@@ -23,6 +23,10 @@ struct peer_request; /* a request that came in and awaits its answer */
 typedef void peer_serve_fn(void *arg, const char *line,
 			   struct peer_request *req);
 
+/*
+ * slot -1: no socket, only peer_ask(). ERR_DENIED when others may write to
+ * run_dir, ERR_INVALID when its path is too long for a socket.
+ */
 enum err peer_open(struct peer **out, struct loop *loop, const char *run_dir,
 		   int slot, peer_serve_fn *fn, void *arg);
 void peer_close(struct peer *p); /* requests still open get no answer */
