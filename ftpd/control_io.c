@@ -60,8 +60,8 @@ bad_line(struct control *c, enum line_status status)
 			      FTP_LINE_MAX);
 	else
 		control_reply(c, 501, "The line has control bytes in it.");
-	log_info("ftpd", session_id(c->session), "bad_line",
-		 KV_S("why", status == LINE_LONG ? "long" : "control bytes"));
+	log_debug("ftpd", session_id(c->session), "bad_line",
+		  KV_S("why", status == LINE_LONG ? "long" : "control bytes"));
 	if (++c->bad >= CONTROL_BAD_MAX)
 		control_bye(c, 421, "Too many lines that are not commands.");
 }
@@ -207,8 +207,8 @@ on_event(struct bufferevent *bev, short what, void *arg)
 		e = bufferevent_get_openssl_error(bev);
 		if (e)
 			ERR_error_string_n(e, why, sizeof(why));
-		log_info("ftpd", session_id(c->session), "handshake",
-			 KV_S("why", why));
+		log_debug("ftpd", session_id(c->session), "handshake",
+			  KV_S("why", why));
 	}
 	ERR_clear_error();
 	control_lost(c, what & BEV_EVENT_ERROR);

@@ -156,8 +156,8 @@ handshake(struct data *d)
 	} else if (tls_wants(d, ret)) {
 		arm(d, d->fd, d->want);
 	} else {
-		log_info("ftpd", d->env.session, "data_handshake",
-			 KV_S("why", ftp_tls_error()));
+		log_debug("ftpd", d->env.session, "data_handshake",
+			  KV_S("why", ftp_tls_error()));
 		data_ready(d, ERR_IO, "TLS handshake failed");
 	}
 }
@@ -182,14 +182,30 @@ connected(struct data *d)
 }
 
 static void
+stop_listening(struct data *d, const char *why)
+{
+	close(d->listener);
+	d->listener = -1;
+	disarm(d);
+	data_ready(d, ERR_IO, why);
+}
+
+static void
 accepted(struct data *d)
 {
 	struct sockaddr_storage from;
 	char text[64];
 	int fd = data_socket_accept(d->listener, &from);
 
-	if (fd < 0)
+	if (fd < 0 &&
+	    (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
 		return;
+	if (fd < 0) {
+		log_warn("ftpd", d->env.session, "data_accept",
+			 KV_ERRNO(errno));
+		stop_listening(d, "out of resources");
+		return;
+	}
 	if (address_same_host((struct sockaddr *)&from, d->env.peer)) {
 		d->fd = fd;
 		connected(d);
@@ -198,12 +214,8 @@ accepted(struct data *d)
 	close(fd);
 	data_socket_text(&from, text, sizeof(text));
 	log_warn("ftpd", d->env.session, "data_stranger", KV_S("addr", text));
-	if (++d->strangers < STRANGERS_MAX)
-		return;
-	close(d->listener);
-	d->listener = -1;
-	disarm(d);
-	data_ready(d, ERR_IO, "too many connections from elsewhere");
+	if (++d->strangers >= STRANGERS_MAX)
+		stop_listening(d, "too many connections from elsewhere");
 }
 
 static void
@@ -218,7 +230,7 @@ connect_done(struct data *d)
 		connected(d);
 		return;
 	}
-	log_info("ftpd", d->env.session, "data_connect", KV_ERRNO(err));
+	log_debug("ftpd", d->env.session, "data_connect", KV_ERRNO(err));
 	data_ready(d, ERR_IO, "cannot connect to the client");
 }
 
@@ -312,9 +324,9 @@ tls_ended(struct data *d, int ret)
 		ERR_clear_error();
 		return DATA_CUT;
 	}
-	log_info("ftpd", d->env.session, "data_tls",
-		 KV_S("why", why == SSL_ERROR_SYSCALL ? log_errno(err)
-						      : ftp_tls_error()));
+	log_debug("ftpd", d->env.session, "data_tls",
+		  KV_S("why", why == SSL_ERROR_SYSCALL ? log_errno(err)
+						       : ftp_tls_error()));
 	return DATA_BROKEN;
 }
 

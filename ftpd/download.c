@@ -188,6 +188,8 @@ download_clear(struct transfer *t)
 
 static const struct transfer_ops download_ops = {
 	.event = "download",
+	.success = LOG_LEVEL_INFO,
+	.failure = LOG_LEVEL_INFO,
 	.begin = download_begin,
 	.stop = download_stop,
 	.abort = download_abort,

@@ -159,6 +159,8 @@ list_clear(struct transfer *t)
 
 static const struct transfer_ops list_ops = {
 	.event = "list",
+	.success = LOG_LEVEL_DEBUG,
+	.failure = LOG_LEVEL_DEBUG,
 	.begin = list_begin,
 	.stop = list_stop,
 	.abort = list_abort,

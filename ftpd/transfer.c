@@ -192,10 +192,10 @@ transfer_end(struct transfer *t, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	log_info("ftpd", session_id(c->session), t->ops->event,
-		 KV_S("path", t->path), KV_U("bytes", t->moved),
-		 KV_U("ms", clock_ms() - t->start_ms), KV_I("code", code),
-		 KV_S("text", text));
+	LOG_AT(code >= 400 ? t->ops->failure : t->ops->success, "ftpd",
+	       session_id(c->session), t->ops->event, KV_S("path", t->path),
+	       KV_U("bytes", t->moved), KV_U("ms", clock_ms() - t->start_ms),
+	       KV_I("code", code), KV_S("text", text));
 	transfer_drop(t);
 	control_reply(c, code, "%s", text);
 	if (aborted)

@@ -9,6 +9,7 @@
 
 #include "ftpd/control.h"
 #include "ftpd/data.h"
+#include "lib/log.h"
 
 enum transfer_state {
 	TRANSFER_OPENING,    /* file or folder are being opened */
@@ -21,7 +22,8 @@ enum transfer_state {
 struct transfer;
 
 struct transfer_ops {
-	const char *event; /* for the log: "upload" */
+	const char *event;		 /* for the log: "upload" */
+	enum log_level success, failure; /* the bridge tells of uploads too */
 
 	/* The data connection is ready. */
 	void (*begin)(struct transfer *t);

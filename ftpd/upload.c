@@ -332,6 +332,8 @@ upload_clear(struct transfer *t)
 
 static const struct transfer_ops upload_ops = {
 	.event = "upload",
+	.success = LOG_LEVEL_DEBUG,
+	.failure = LOG_LEVEL_INFO,
 	.begin = upload_begin,
 	.stop = upload_stop,
 	.abort = upload_abort,
