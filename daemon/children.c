@@ -160,7 +160,7 @@ child_fork(struct children *cs, struct child *c)
 	c->fd = fds[0];
 	c->started = c->beat = clock_ms();
 	c->ready = false;
-	c->restart_at = c->kill_at = c->hasten_at = 0;
+	c->restart_at = c->kill_at = c->harder_at = 0;
 	c->pid = fork();
 	if (c->pid == 0)
 		child_main(cs, c, fds[1], master);
@@ -249,11 +249,11 @@ children_reap(struct children *cs, pid_t pid, int status)
 
 	if (!c)
 		return false;
-	if (!c->leaving || (status != 0 && !c->kill_at))
+	if (!c->order || (status != 0 && !c->kill_at))
 		log_death(cs, c, status);
 	if (c->slot >= 0)
 		ledger_wipe(cs->ledger, c->slot);
-	if (c->leaving || !cs->death(cs->arg, c)) {
+	if (c->order || !cs->death(cs->arg, c)) {
 		child_forget(c);
 		return true;
 	}
@@ -266,31 +266,40 @@ children_reap(struct children *cs, pid_t pid, int status)
 	return true;
 }
 
-/* A full socket means that the child is stuck; the time limit is for that. */
+static const char *const order_names[] = { "stay", "retire", "drain", "park" };
+
+/* A full socket means that the child is stuck; the time limits are for that. */
 static void
-child_tell(const struct child *c, char byte)
+child_tell(struct child *c, enum child_order order)
 {
+	char byte = (char)order;
+
+	log_debug(PART, NULL, "order", KV_S("kind", kind_name(c)),
+		  KV_I("child", c->pid), KV_S("order", order_names[order]));
+	c->order = order;
 	if (c->fd >= 0)
 		send(c->fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (order == CHILD_PARK)
+		c->kill_at = clock_ms() + ABORT_GRACE_MS;
 }
 
 static void
-child_leave(struct child *c, uint64_t limit_ms)
+child_order(struct child *c, enum child_order order, uint64_t limit_ms)
 {
 	if (c->pid == 0) {
 		child_forget(c);
 		return;
 	}
-	if (!c->leaving)
-		child_tell(c, CHILD_DRAIN);
-	c->leaving = true;
-	if (!c->hastened)
-		c->hasten_at = limit_ms ? clock_ms() + limit_ms : 0;
+	if (c->order < order)
+		child_tell(c, order);
+	if (c->order < CHILD_PARK)
+		c->harder_at = limit_ms ? clock_ms() + limit_ms : 0;
 }
 
 void
-children_retire(struct children *cs, enum child_kind kind,
-		unsigned before_generation, uint64_t limit_ms)
+children_order(struct children *cs, enum child_kind kind,
+	       unsigned before_generation, enum child_order order,
+	       uint64_t limit_ms)
 {
 	size_t i;
 
@@ -299,32 +308,20 @@ children_retire(struct children *cs, enum child_kind kind,
 
 		if (c->used && c->kind == kind &&
 		    c->generation < before_generation)
-			child_leave(c, limit_ms);
+			child_order(c, order, limit_ms);
 	}
 }
 
+/* Its time is over: a retiring child drains, a draining one parks. */
 static void
-child_hasten(struct child *c)
+child_harder(struct child *c)
 {
 	log_warn(PART, NULL, "hasten", KV_S("kind", kind_name(c)),
 		 KV_I("child", c->pid));
-	child_tell(c, CHILD_PARK);
-	c->hastened = true;
-	c->hasten_at = 0;
-	c->kill_at = clock_ms() + ABORT_GRACE_MS;
-}
-
-void
-children_hasten(struct children *cs)
-{
-	size_t i;
-
-	for (i = 0; i < CHILDREN_MAX; i++) {
-		struct child *c = &cs->list[i];
-
-		if (c->used && c->pid && c->leaving && !c->hastened)
-			child_hasten(c);
-	}
+	child_tell(c, c->order == CHILD_RETIRE ? CHILD_DRAIN : CHILD_PARK);
+	c->harder_at = 0;
+	if (c->order == CHILD_DRAIN)
+		c->harder_at = clock_ms() + c->settings->drain_timeout_ms;
 }
 
 void
@@ -341,7 +338,7 @@ children_drop(struct children *cs, unsigned generation)
 			child_forget(c);
 			continue;
 		}
-		c->leaving = true;
+		c->order = CHILD_PARK;
 		c->kill_at = clock_ms() + ABORT_GRACE_MS;
 		kill(c->pid, SIGKILL);
 	}
@@ -389,8 +386,8 @@ child_tick(struct children *cs, struct child *c, uint64_t now)
 	if (c->kill_at && now >= c->kill_at) {
 		kill(c->pid, SIGKILL);
 		c->kill_at = now + ABORT_GRACE_MS;
-	} else if (c->hasten_at && now >= c->hasten_at) {
-		child_hasten(c);
+	} else if (c->harder_at && now >= c->harder_at) {
+		child_harder(c);
 	} else if (!c->kill_at) {
 		age = beat_age(cs, c, now);
 		if (age > limit)
@@ -418,7 +415,7 @@ children_tick(struct children *cs)
 			continue;
 		child_tick(cs, c, now);
 		next = earlier(next, c->restart_at);
-		next = earlier(next, c->hasten_at);
+		next = earlier(next, c->harder_at);
 		next = earlier(next, c->kill_at);
 	}
 	return next > now ? (unsigned)(next - now) : 0;

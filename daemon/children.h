@@ -3,7 +3,7 @@
  * The master's table of the processes that it forked and keeps: workers and
  * courier. A child that dies is started again, later and later while it dies
  * at once; a child whose heart stops is killed. A child that was told to leave
- * is waited for, then hastened, then killed.
+ * is waited for, then told harder, then killed.
  */
 #ifndef DAEMON_CHILDREN_H
 #define DAEMON_CHILDREN_H
@@ -22,9 +22,17 @@
 /* What a child writes to its end of the pair, a byte each. */
 #define CHILD_READY 'R'
 #define CHILD_BEAT 'B' /* the courier; workers beat in the ledger */
-/* What the master writes. Signals may also come from others, to all at once. */
-#define CHILD_DRAIN 'D'
-#define CHILD_PARK 'P'
+
+/*
+ * What the master writes, each harder than the one before. (Not signals: those
+ * may also come from others, to all processes at once.)
+ */
+enum child_order {
+	CHILD_STAYS,
+	CHILD_RETIRE, /* takes no new connection, ends with its last one */
+	CHILD_DRAIN,  /* also ends sessions that have nothing under way */
+	CHILD_PARK    /* ends now; what is under way is parked */
+};
 
 enum child_kind { CHILD_WORKER, CHILD_COURIER };
 
@@ -36,10 +44,11 @@ struct child {
 	int slot;		   /* in the ledger; -1: courier */
 	pid_t pid;		   /* 0: dead, to be started again */
 	int fd;			   /* the master's end; its end tells too */
-	bool ready, leaving, hastened;
-	unsigned deaths; /* in a row, soon after the start */
+	bool ready;
+	enum child_order order; /* the last one given */
+	unsigned deaths;	/* in a row, soon after the start */
 	/* All clock_ms(); 0: not set. */
-	uint64_t started, beat, restart_at, hasten_at, kill_at;
+	uint64_t started, beat, restart_at, harder_at, kill_at;
 };
 
 struct children;
@@ -67,14 +76,15 @@ void children_abandon(struct children *cs, const struct child *but);
 /* Reaps; true when pid was one of them. */
 bool children_reap(struct children *cs, pid_t pid, int status);
 
-/* Tells those of a kind older than the generation to leave. limit_ms 0: none. */
-void children_retire(struct children *cs, enum child_kind kind,
-		     unsigned before_generation, uint64_t limit_ms);
+/*
+ * Gives those of a kind older than the generation an order, unless they have a
+ * harder one. After limit_ms (0: never) they get the next harder one.
+ */
+void children_order(struct children *cs, enum child_kind kind,
+		    unsigned before_generation, enum child_order order,
+		    uint64_t limit_ms);
 
-/* Those that leave do so at once, parking what they drive. */
-void children_hasten(struct children *cs);
-
-/* SIGKILL, and forgets: for a generation that did not come up. */
+/* SIGKILL: for a generation that did not come up. */
 void children_drop(struct children *cs, unsigned generation);
 
 /* Heartbeats, restarts, time limits. Returns ms until it wants to be called. */

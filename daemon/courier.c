@@ -65,7 +65,7 @@ on_beat(void *arg)
 }
 
 static void
-on_order(void *arg, enum lifeline_order order)
+on_order(void *arg, enum child_order order)
 {
 	struct courier *c = arg;
 

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "daemon/children.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -32,8 +31,7 @@ on_master(evutil_socket_t fd, short what, void *arg)
 		log_error("lifeline", NULL, "master_gone");
 		event_del(l->master);
 	}
-	l->fn(l->arg,
-	      n > 0 && byte == CHILD_DRAIN ? LIFELINE_DRAIN : LIFELINE_PARK);
+	l->fn(l->arg, n > 0 ? (enum child_order)byte : CHILD_PARK);
 }
 
 struct lifeline *

@@ -7,17 +7,16 @@
 #ifndef DAEMON_LIFELINE_H
 #define DAEMON_LIFELINE_H
 
+#include "daemon/children.h"
 #include "lib/loop.h"
 
 struct lifeline;
 
-enum lifeline_order {
-	LIFELINE_DRAIN, /* finish what is under way, and end */
-	LIFELINE_PARK	/* end at once; also when the master is gone */
-};
-
-/* Called in the loop, perhaps several times. */
-typedef void lifeline_order_fn(void *arg, enum lifeline_order order);
+/*
+ * Called in the loop for each order of the master (children.h); CHILD_PARK also
+ * when the master is gone.
+ */
+typedef void lifeline_order_fn(void *arg, enum child_order order);
 
 struct lifeline *lifeline_new(struct loop *loop, int fd, lifeline_order_fn *fn,
 			      void *arg);

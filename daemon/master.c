@@ -145,6 +145,7 @@ master_stop(struct master *m, enum master_state how)
 {
 	const struct settings *s = m->now.settings;
 	bool again = m->stop_asked && how == MASTER_STOPPING;
+	uint64_t limit = 0;
 	int code = m->code;
 
 	m->stop_asked |= how == MASTER_STOPPING;
@@ -154,13 +155,13 @@ master_stop(struct master *m, enum master_state how)
 	bringup_fail(m, ERR_CANCELED, "the daemon is stopping");
 	m->code = code;
 	master_enter(m, how);
-	children_retire(m->children, CHILD_WORKER, UINT_MAX,
-			how == MASTER_STOPPING && s
-				? (s->drain_timeout_ms ? s->drain_timeout_ms
-						       : 1)
-				: 0);
-	if (again)
-		children_hasten(m->children);
+	if (s && how == MASTER_STOPPING)
+		limit = s->drain_timeout_ms;
+	children_order(m->children, CHILD_WORKER, UINT_MAX,
+		       again || (how == MASTER_STOPPING && !limit)
+			       ? CHILD_PARK
+			       : CHILD_DRAIN,
+		       limit);
 	serving_unlisten(&m->now);
 }
 
@@ -274,7 +275,8 @@ finished(struct master *m)
 		return false;
 	if (children_count(m->children, CHILD_COURIER) == 0)
 		return true;
-	children_retire(m->children, CHILD_COURIER, UINT_MAX, 10000);
+	children_order(m->children, CHILD_COURIER, UINT_MAX, CHILD_DRAIN,
+		       COURIER_END_MS);
 	return children_count(m->children, CHILD_COURIER) == 0;
 }
 

@@ -188,8 +188,10 @@ workers_start(struct master *m)
 	for (i = 0; i < up->next.settings->workers; i++) {
 		if (children_start(m->children, CHILD_WORKER, up->next.settings,
 				   up->next.generation) != ERR_OK) {
-			/* Workers that left long ago may hold their slots. */
-			children_hasten(m->children);
+			/* Workers that leave slowly may hold their slots. */
+			children_order(m->children, CHILD_WORKER,
+				       m->now.generation, CHILD_DRAIN,
+				       up->next.settings->drain_timeout_ms);
 			bringup_fail(m, ERR_TOO_LARGE,
 				     "a worker could not be started");
 			return;
@@ -217,10 +219,10 @@ bringup_done(struct master *m)
 	struct settings *s = up->next.settings;
 	bool first = m->now.generation == 0;
 
-	children_retire(m->children, CHILD_WORKER, up->next.generation,
-			s->reload_timeout_ms);
-	children_retire(m->children, CHILD_COURIER, up->next.generation,
-			s->drain_timeout_ms);
+	children_order(m->children, CHILD_WORKER, up->next.generation,
+		       CHILD_RETIRE, s->reload_timeout_ms);
+	children_order(m->children, CHILD_COURIER, up->next.generation,
+		       CHILD_DRAIN, COURIER_END_MS);
 	serving_close(&m->now, &up->next);
 	m->now = up->next;
 	memset(&up->next, 0, sizeof(up->next));

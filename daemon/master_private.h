@@ -18,6 +18,8 @@
 #include "daemon/privileges.h"
 #include "daemon/storecheck.h"
 
+#define COURIER_END_MS 10000 /* for the courier's last checkpoint */
+
 enum master_state {
 	MASTER_STARTING,
 	MASTER_RUNNING,

@@ -74,7 +74,7 @@ worker_json(const struct master *m, const struct child *c)
 	ledger_worker(m->ledger, c->slot, &w);
 	o = json_pack("{s:i, s:i, s:i, s:b, s:I}", "slot", c->slot, "pid",
 		      (int)c->pid, "generation", (int)c->generation, "draining",
-		      c->leaving || w.draining, "beat_age_ms",
+		      c->order != CHILD_STAYS || w.draining, "beat_age_ms",
 		      (json_int_t)ledger_beat_age_ms(m->ledger, c->slot));
 	json_object_set_new(o, "connections", json_integer(w.connections));
 	json_object_set_new(o, "sessions", json_integer(w.sessions));
@@ -113,7 +113,8 @@ courier_json(const struct master *m)
 	size_t i = 0;
 
 	while ((c = children_next(m->children, &i))) {
-		if (c->kind == CHILD_COURIER && c->pid > 0 && !c->leaving)
+		if (c->kind == CHILD_COURIER && c->pid > 0 &&
+		    c->order == CHILD_STAYS)
 			return json_pack("{s:i, s:I}", "pid", (int)c->pid,
 					 "beat_age_ms",
 					 (json_int_t)(clock_ms() - c->beat));

@@ -20,7 +20,13 @@
 #define BEAT_MS 1000
 #define LEAVE_MS 50 /* how often a draining worker looks for sessions */
 
-enum worker_state { WORKER_SERVES, WORKER_DRAINS, WORKER_PARKS, WORKER_DONE };
+enum worker_state {
+	WORKER_SERVES,
+	WORKER_RETIRES,
+	WORKER_DRAINS,
+	WORKER_PARKS,
+	WORKER_DONE
+};
 
 struct worker {
 	const struct worker_env *env;
@@ -33,8 +39,8 @@ struct worker {
 	struct loop_timer *beat, *leave;
 };
 
-static const char *const state_names[] = { "serves", "drains", "parks",
-					   "done" };
+static const char *const state_names[] = { "serves", "retires", "drains",
+					   "parks", "done" };
 
 static void
 worker_enter(struct worker *w, enum worker_state state)
@@ -144,27 +150,35 @@ listeners_close(struct worker *w)
 }
 
 static void
-worker_drain(struct worker *w)
+worker_retire(struct worker *w)
 {
-	worker_enter(w, WORKER_DRAINS);
-	log_info(PART, NULL, "drain", KV_U("sessions", sessions(w)));
+	worker_enter(w, WORKER_RETIRES);
+	log_info(PART, NULL, "leaves", KV_U("sessions", sessions(w)));
 	ledger_set_draining(w->env->ledger, true);
 	listeners_close(w);
-	if (w->sftpd)
-		sftpd_drain(w->sftpd, on_sftp_drained, w);
-	if (w->ftpd)
-		ftpd_drain(w->ftpd);
 	on_leave(w);
 }
 
 static void
-on_order(void *arg, enum lifeline_order order)
+worker_drain(struct worker *w)
+{
+	worker_enter(w, WORKER_DRAINS);
+	if (w->sftpd)
+		sftpd_drain(w->sftpd, on_sftp_drained, w);
+	if (w->ftpd)
+		ftpd_drain(w->ftpd);
+}
+
+static void
+on_order(void *arg, enum child_order order)
 {
 	struct worker *w = arg;
 
 	if (w->state == WORKER_SERVES)
+		worker_retire(w);
+	if (order >= CHILD_DRAIN && w->state == WORKER_RETIRES)
 		worker_drain(w);
-	if (order == LIFELINE_PARK && w->state == WORKER_DRAINS)
+	if (order >= CHILD_PARK && w->state == WORKER_DRAINS)
 		worker_park(w);
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A worker: one event loop with the front ends, the bridge and its threads,
- * from its birth after the fork to its end. When the master tells it to drain
- * it takes no new connection, lets sessions finish what they do, and ends. When
- * it is told to park, or the master is gone, it closes the sessions at once;
- * what they were uploading is resumable.
+ * from its birth after the fork to its end, which the master orders in steps
+ * (children.h): a worker that retires takes no new connection and ends with its
+ * last session; one that drains also ends sessions that have nothing under way;
+ * one that parks, as it does when the master is gone, ends all of them at once,
+ * and what they were uploading is resumable.
  */
 #ifndef DAEMON_WORKER_H
 #define DAEMON_WORKER_H
