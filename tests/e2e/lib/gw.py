@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway as a paramiko client sees it."""
+import ftplib
+import json
 import os
+import socket
+import struct
 import time
 
 import paramiko
+from paramiko.sftp import CMD_CLOSE
 
 HOST = "127.0.0.1"
 PORT = int(os.environ["SFTP_PORT"])
@@ -31,9 +36,6 @@ def close(client):
 
 def kill(client):
     """As if the client had died: the connection is reset, nothing is said."""
-    import socket
-    import struct
-
     sock = client.get_channel().get_transport().sock
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
@@ -51,6 +53,26 @@ def print_size(path):
     found = size(client, path)
     print("" if found is None else found)
     close(client)
+
+
+def close_file(client, handle):
+    """Closes a file; SFTPFile.close() would hide that it failed."""
+    client._request(CMD_CLOSE, handle.handle)
+    handle._closed = True
+
+
+def status():
+    """What the daemon's control socket tells."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(os.environ["T"] + "/run/sluiced.sock")
+        s.sendall(b"status\n")
+        reply = s.makefile().read()
+    must(reply.startswith("ok "), reply)
+    return json.loads(reply[3:])
+
+
+def received():
+    return sum(w["received_bytes"] for w in status()["workers"])
 
 
 def write_range(handle, source, start, end):
@@ -74,7 +96,7 @@ def refused(call, *args):
     """The error's text; the call must fail."""
     try:
         call(*args)
-    except (OSError, paramiko.SSHException, EOFError) as e:
+    except (paramiko.SSHException, *ftplib.all_errors) as e:
         return str(e)
     raise SystemExit(f"FAIL: {call.__name__}{args} was not refused")
 

@@ -117,6 +117,7 @@ gw_configure() {
 		host_key = $T/host_key
 		[ftp]
 		tls = optional
+		data_tls = optional
 		allow_plain = yes
 		certificate = $T/cert.pem
 		private_key = $T/cert.key
@@ -239,9 +240,12 @@ clean_up() {
 		echo "--- the end of the gateway's log:"
 		tail -n "${E2E_LOG_LINES:-40}" "$GW_LOG" | cut -c -400
 	fi
+	grep -oF "$T/spool tmpfs" /proc/mounts >/dev/null &&
+		umount -l "$T/spool"
 	exit $status
 }
 trap clean_up EXIT
+trap 'exit 124' TERM INT
 
 # --- clients ---------------------------------------------------------------
 
@@ -374,9 +378,7 @@ resume_case() {
 
 # Bytes of uploads that the workers have received since they started.
 gw_received() {
-	"$(program sluicectl)" -c "$GW_CONF" --json status |
-		"$PYTHON" -c 'import json, sys
-print(sum(w["received_bytes"] for w in json.load(sys.stdin)["workers"]))'
+	"$PYTHON" -c 'import gw; print(gw.received())'
 }
 
 # --- what the store and the journal hold ------------------------------------
@@ -426,8 +428,11 @@ journal() {
 
 # journal_state PATH: of the newest upload whose final name it is.
 journal_state() {
-	journal "SELECT state FROM uploads WHERE final_path = '$1'
-		ORDER BY id DESC LIMIT 1"
+	local names=(open parked closing sealed completing aborting published
+		aborted lost) n
+	n=$(journal "SELECT state FROM uploads WHERE final_path = '$1'
+		ORDER BY id DESC LIMIT 1")
+	echo "${n:+${names[$n]}}"
 }
 
 # events PATH [KIND]: how many.

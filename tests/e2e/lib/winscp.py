@@ -50,7 +50,7 @@ def resume(client, source, path):
     handle.seek(offset)
     while data := source.read(gw.CHUNK):
         handle.write(data)
-    handle.close()
+    gw.close_file(client, handle)
     gw.must(gw.size(client, path + ".filepart") == total, "sealed whole")
     if gw.size(client, path) is not None:
         client.remove(path)
