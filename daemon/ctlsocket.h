@@ -27,8 +27,9 @@
  *     store is "unknown" when it could not be reached when it was last asked.
  *   reload   as SIGHUP. "ok" once the new workers serve; "err invalid <why>"
  *            when the new configuration is refused (the old one stays).
- *   drain    takes no new connections, lets the sessions there are finish
- *            without a time limit, then ends the daemon. "ok" at once.
+ *   drain    takes no new connections, ends sessions that have nothing under
+ *            way and the others when they have, without a time limit, then
+ *            ends the daemon. "ok" at once.
  *   stop     as SIGTERM: drains for at most drain_timeout. "ok" at once.
  */
 #ifndef DAEMON_CTLSOCKET_H
