@@ -90,6 +90,7 @@ bool chan_stalled(const struct chan *ch);
 /* Output waits for the client to open its window. */
 bool chan_window_shut(const struct chan *ch);
 
+/* Nothing is under way: no file open, no request unanswered. */
 bool chan_idle(const struct chan *ch);
 
 /* True while changes that the client asked for wait for their turn. */

@@ -138,8 +138,9 @@ send_out(struct chan *ch)
 		chan_bad(ch, "the channel cannot be written to");
 		return;
 	}
+	/* Nothing goes while keys are changed: input will tell the end. */
 	buf_consume(&ch->out, (size_t)sent);
-	ch->c->wrote = true;
+	ch->c->wrote = ch->c->wrote || sent > 0;
 }
 
 static void
@@ -164,6 +165,10 @@ is_over(const struct chan *ch, int *status)
 		return false;
 	if (ch->kind == CHAN_TEXT)
 		return true;
+	if (ch->c->d->draining && chan_idle(ch)) {
+		*status = 0;
+		return true;
+	}
 	return ch->eof && !ch->left && ch->nreqs == 0 &&
 	       buf_len(&ch->rest) == 0;
 }

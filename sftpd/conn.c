@@ -25,13 +25,19 @@
 #define READS 64
 #define ROUNDS 4 /* of replies, and of what comes in while they are sent */
 
+/*
+ * By a timer that is due at once: an event that is made active by hand runs
+ * before the loop looks at any descriptor again, and could keep it from that.
+ */
 void
 conn_wake(struct conn *c)
 {
+	const struct timeval now = { 0, 0 };
+
 	if (c->busy)
 		c->again = true;
-	else if (c->wake != NULL)
-		event_active(c->wake, EV_WRITE, 0);
+	else if (c->wake != NULL && !event_pending(c->wake, EV_TIMEOUT, NULL))
+		event_add(c->wake, &now);
 }
 
 void
@@ -69,18 +75,6 @@ conn_pause(struct conn *c, bool paused)
 	c->paused_at = clock_ms();
 	conn_timer_soon(c);
 	conn_wake(c);
-}
-
-bool
-conn_idle(const struct conn *c)
-{
-	const struct chan *ch;
-
-	DL_FOREACH (c->chans, ch) {
-		if (!chan_idle(ch))
-			return false;
-	}
-	return true;
 }
 
 /* True when the connection is no more, as far as libssh can tell. */
@@ -164,6 +158,29 @@ run_chans(struct conn *c)
 	}
 }
 
+/*
+ * A DISCONNECT can overtake a reply inside the client. So the channels are
+ * closed first, each when nothing is under way on it, and the client has some
+ * time to close them too.
+ */
+static void
+leave(struct conn *c)
+{
+	const struct chan *ch;
+
+	if (!c->auth.done || c->chans == NULL) {
+		conn_end(c, "the server is going down");
+		return;
+	}
+	DL_FOREACH (c->chans, ch) {
+		if (!ch->close_sent)
+			return;
+	}
+	if (!c->leaving)
+		conn_timer_leave(c);
+	c->leaving = true;
+}
+
 static void
 run_ssh(struct conn *c, bool input)
 {
@@ -180,10 +197,10 @@ run_ssh(struct conn *c, bool input)
 		if (lost(c, SSH_OK) || !c->wrote)
 			break;
 		send_output(c);
-		c->again = true;
+		c->again = true; /* unless another round follows */
 	}
-	if (c->d->draining && (!c->auth.done || conn_idle(c)))
-		conn_end(c, "the server is going down");
+	if (c->d->draining)
+		leave(c);
 }
 
 /* Listens for what can be acted on, and nothing else. */

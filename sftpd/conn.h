@@ -49,6 +49,7 @@ struct conn {
 	unsigned paused;       /* files that asked for a pause */
 	uint64_t paused_at;    /* ms */
 	uint64_t born, active; /* ms: accepted, last heard of */
+	bool leaving;	       /* draining: we have closed all channels */
 	const char *ending;    /* to be disconnected: why */
 };
 
@@ -69,8 +70,5 @@ void conn_go(struct conn *c, enum conn_stop why);
 
 /* A file asks for a pause, or for its end. */
 void conn_pause(struct conn *c, bool paused);
-
-/* True when nothing is under way: no file open, no request unanswered. */
-bool conn_idle(const struct conn *c);
 
 #endif

@@ -10,6 +10,7 @@
 #include "sftpd/channel.h"
 
 #define PAUSE_STEP_MS 5000u
+#define LEAVE_MS 1000u
 #define LINGER_MS (5u * 60 * 1000)
 
 /* 16 KiB in each step: an upload's reserve lasts for several minutes. */
@@ -104,6 +105,8 @@ tick(void *arg)
 		conn_free(c);
 		return;
 	}
+	if (c->leaving)
+		conn_end(c, "the server is going down");
 	next = c->auth.done ? check_idle(c, now) : check_grace(c, now);
 	if (c->stops & STOP_FILE)
 		next = sooner(next, check_pause(c, now));
@@ -125,6 +128,12 @@ conn_timer_soon(struct conn *c)
 {
 	if (c->ssh != NULL)
 		loop_timer_set(c->timer, PAUSE_STEP_MS);
+}
+
+void
+conn_timer_leave(struct conn *c)
+{
+	loop_timer_set(c->timer, LEAVE_MS);
 }
 
 void

@@ -97,7 +97,8 @@ fake_put(struct fake *f, const char *path, const void *data, size_t n)
 	struct fake_node *node = fake_make(f, path, false);
 
 	fake_node_size(node, n, true);
-	memcpy(node->data, data, n);
+	if (n > 0)
+		memcpy(node->data, data, n);
 }
 
 void

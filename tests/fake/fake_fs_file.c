@@ -105,7 +105,7 @@ vfs_file_write(struct vfs_file *file, uint64_t off, const void *data, size_t n,
 	}
 	if (off + n > node->size)
 		fake_node_size(node, off + n, keep);
-	if (keep)
+	if (keep && n > 0)
 		memcpy(node->data + off, data, n);
 	f->written += n;
 	return ERR_OK;
@@ -132,7 +132,7 @@ vfs_file_read(struct vfs_file *file, uint64_t off, size_t n, vfs_read_fn *fn,
 	if (node != NULL && off < node->size) {
 		c->n = n < node->size - off ? n : node->size - off;
 		c->data = mem_alloc(c->n);
-		if (off + c->n <= node->room)
+		if (c->n > 0 && off + c->n <= node->room)
 			memcpy(c->data, node->data + off, c->n);
 	}
 	fake_call_go(c);
