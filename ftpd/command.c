@@ -143,6 +143,45 @@ command_time(const char *s, size_t len, int64_t *out)
 	return true;
 }
 
+/* The four words at the end are cut off; names have spaces. */
+static bool
+utime_behind(const char *arg, size_t *path_len, int64_t *t)
+{
+	size_t at[4], i, end = strlen(arg);
+
+	for (i = 4; i-- > 0;) {
+		size_t start = end;
+
+		while (start > 0 && arg[start - 1] != ' ')
+			start--;
+		if (start < 2 || start == end)
+			return false;
+		at[i] = start;
+		end = start - 1;
+	}
+	*path_len = end;
+	return strcasecmp(arg + at[3], "UTC") == 0 &&
+	       command_time(arg + at[1], at[2] - 1 - at[1], t);
+}
+
+bool
+command_utime(const char *arg, const char **path, size_t *path_len,
+	      int64_t *mtime)
+{
+	char full[14 + 1] = "00000000000000";
+	size_t len = strcspn(arg, " ");
+
+	*path = arg;
+	if (utime_behind(arg, path_len, mtime))
+		return true;
+	if (arg[len] != ' ' || (len != 12 && len != 14))
+		return false;
+	memcpy(full, arg, len);
+	*path = arg + len + 1;
+	*path_len = strlen(*path);
+	return command_time(full, 14, mtime);
+}
+
 const char *
 command_word(const char *s, size_t *len)
 {

@@ -94,6 +94,13 @@ bool command_number(const char *s, uint64_t *out);
 /* "20260131120000[.sss]" (RFC 3659 section 2.3), UTC, as Unix seconds. */
 bool command_time(const char *s, size_t len, int64_t *out);
 
+/*
+ * SITE UTIME's two forms: "YYYYMMDDhhmm[ss] path", and "path ATIME MTIME CTIME
+ * UTC" as ncftp and lftp send it. *path looks into arg.
+ */
+bool command_utime(const char *arg, const char **path, size_t *path_len,
+		   int64_t *mtime);
+
 /* A word up to the next space; returns what follows the spaces. */
 const char *command_word(const char *s, size_t *len);
 

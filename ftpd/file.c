@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Folders and files without a data connection. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "ftpd/handler.h"
 #include "ftpd/listing.h"
@@ -270,63 +270,21 @@ handle_mfmt(struct control *c, const char *arg)
 		set_mtime(c, t, mfmt_done);
 }
 
-/*
- * "path ATIME MTIME CTIME UTC", as ncftp and lftp send it: the four words at
- * the end are cut off. False: it has another form.
- */
-static bool
-utime_behind(const char *arg, size_t *path_len, int64_t *t)
-{
-	size_t at[4], i, end = strlen(arg);
-
-	for (i = 4; i-- > 0;) {
-		size_t start = end;
-
-		while (start > 0 && arg[start - 1] != ' ')
-			start--;
-		if (start < 2 || start == end)
-			return false;
-		at[i] = start;
-		end = start - 1;
-	}
-	*path_len = end;
-	return strcasecmp(arg + at[3], "UTC") == 0 &&
-	       command_time(arg + at[1], at[2] - 1 - at[1], t);
-}
-
-/* "YYYYMMDDhhmm[ss] path" */
-static bool
-utime_before(const char *arg, size_t *path_off, int64_t *t)
-{
-	size_t len = strcspn(arg, " ");
-	char full[16];
-
-	if (arg[len] != ' ' || (len != 12 && len != 14))
-		return false;
-	memcpy(full, arg, len);
-	memcpy(full + len, "00", 3);
-	*path_off = len + 1;
-	return command_time(full, 14, t);
-}
-
 void
 handle_site_utime(struct control *c, const char *arg)
 {
 	char path[FTP_LINE_MAX + 1];
-	size_t n;
+	const char *at;
+	size_t len;
 	int64_t t;
 
-	str_copy(path, sizeof(path), arg);
-	if (utime_behind(arg, &n, &t)) {
-		path[n] = '\0';
-	} else if (utime_before(arg, &n, &t)) {
-		str_copy(path, sizeof(path), arg + n);
-	} else {
+	if (!command_utime(arg, &at, &len, &t)) {
 		control_reply(c, 501,
 			      "SITE UTIME is YYYYMMDDHHMMSS and a "
 			      "path.");
 		return;
 	}
+	snprintf(path, sizeof(path), "%.*s", (int)len, at);
 	if (control_path(c, path))
 		set_mtime(c, t, done);
 }

@@ -8,7 +8,7 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 
-#define REPLY_TEXT_MAX 1500 /* bytes in one line */
+#define REPLY_TEXT_MAX 2200 /* bytes in one line: a path, all quotes */
 
 /* The reply to a command that ended with this error; ERR_OK gives 250. */
 int reply_code(enum err err);

@@ -31,11 +31,13 @@ parse_argument(const char *arg)
 	uint64_t n;
 	int64_t t;
 	size_t len;
-	const char *rest = command_word(arg, &len);
+	const char *rest = command_word(arg, &len), *path;
 
 	assert(rest >= arg + len && rest <= arg + strlen(arg));
 	(void)command_number(arg, &n);
 	(void)command_time(arg, len, &t);
+	if (command_utime(arg, &path, &len, &t))
+		assert(path + len <= arg + strlen(arg));
 	(void)address_parse_port(arg, &ss);
 	(void)address_parse_eprt(arg, &ss);
 	assert(listing_choose(arg) <= FACT_ALL);

@@ -270,6 +270,39 @@ test_time_is_utc_and_checked(void **state)
 }
 
 static void
+expect_utime(const char *arg, const char *want, int64_t when)
+{
+	const char *path;
+	size_t len;
+	int64_t t;
+
+	assert_true(command_utime(arg, &path, &len, &t));
+	assert_int_equal(len, strlen(want));
+	assert_memory_equal(path, want, len);
+	assert_int_equal(t, when);
+}
+
+static void
+test_utime_has_two_forms(void **state)
+{
+	const char *path;
+	size_t len;
+	int64_t t;
+
+	(void)state;
+	expect_utime("197001010001 a b", "a b", 60);
+	expect_utime("19700101000001 a", "a", 1);
+	expect_utime("a b 19700101000001 19700101000002 19700101000003 UTC",
+		     "a b", 2);
+	expect_utime("19700101000001 1 2 3 UTC", "1 2 3 UTC", 1);
+	assert_false(command_utime("", &path, &len, &t));
+	assert_false(command_utime("19700101000001", &path, &len, &t));
+	assert_false(command_utime("1970010100000 a", &path, &len, &t));
+	assert_false(command_utime("1970010100000100 a", &path, &len, &t));
+	assert_false(command_utime("a 1 2 3 UTC", &path, &len, &t));
+}
+
+static void
 test_port_is_six_bytes(void **state)
 {
 	struct sockaddr_storage ss;
@@ -392,6 +425,7 @@ main(void)
 		cmocka_unit_test(test_rights_stand_on_the_rows),
 		cmocka_unit_test(test_number_takes_digits_alone),
 		cmocka_unit_test(test_time_is_utc_and_checked),
+		cmocka_unit_test(test_utime_has_two_forms),
 		cmocka_unit_test(test_port_is_six_bytes),
 		cmocka_unit_test(test_eprt_knows_both_families),
 		cmocka_unit_test(test_mapped_address_is_the_same_host),
