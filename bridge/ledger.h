@@ -27,12 +27,12 @@
 struct ledger;
 
 struct ledger_limits {
-	uint64_t spool_max;	 /* node's spool bytes */
-	uint64_t spool_reserve;	 /* one largest part, set aside */
-	unsigned user_sessions;	 /* logged-in sessions of one user */
-	unsigned addr_unauth;	 /* unauthenticated connections, one address */
-	unsigned unauth_max;	 /* unauthenticated connections, the node */
-	unsigned failure_max;	 /* failed log-ins before an address waits */
+	uint64_t spool_max;	/* node's spool bytes */
+	uint64_t spool_reserve; /* one largest part, set aside */
+	unsigned user_sessions; /* logged-in sessions of one user */
+	unsigned addr_unauth;	/* unauthenticated connections, one address */
+	unsigned unauth_max;	/* unauthenticated connections, the node */
+	unsigned failure_max;	/* failed log-ins before an address waits */
 	unsigned failure_window_ms;
 };
 
@@ -66,8 +66,12 @@ void ledger_set_draining(struct ledger *l, bool draining);
 
 /* Counters of this worker's slot; amounts may be negative for gauges. */
 enum ledger_gauge {
-	LEDGER_CONNECTIONS, LEDGER_RECEIVED, LEDGER_STORED, LEDGER_PUBLISHED,
-	LEDGER_FAILED, LEDGER_GAUGES
+	LEDGER_CONNECTIONS,
+	LEDGER_RECEIVED,
+	LEDGER_STORED,
+	LEDGER_PUBLISHED,
+	LEDGER_FAILED,
+	LEDGER_GAUGES
 };
 void ledger_add(struct ledger *l, enum ledger_gauge g, int64_t n);
 

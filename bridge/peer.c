@@ -310,10 +310,8 @@ peer_open(struct peer **out, struct loop *loop, const char *run_dir, int slot,
 /* Questions. */
 
 static void
-call_unlink(struct peer_call *c)
+call_unlink(struct peer *p, struct peer_call *c)
 {
-	struct peer *p = c->peer;
-
 	if (c->prev)
 		c->prev->next = c->next;
 	else
@@ -331,7 +329,7 @@ call_unlink(struct peer_call *c)
 static void
 call_done(struct peer_call *c, enum err err, const char *text)
 {
-	call_unlink(c);
+	call_unlink(c->peer, c);
 	c->fn(c->arg, err, text);
 	free(c);
 }
@@ -473,7 +471,7 @@ peer_close(struct peer *p)
 	while ((c = p->calls)) {
 		bool posted = c->post.fn != NULL;
 
-		call_unlink(c);
+		call_unlink(p, c);
 		c->peer = NULL;
 		if (!posted)
 			free(c);

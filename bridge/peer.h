@@ -13,7 +13,7 @@
 
 #define PEER_LINE 4096
 
-struct peer; /* this worker's socket */
+struct peer;	     /* this worker's socket */
 struct peer_request; /* a request that came in and awaits its answer */
 
 /*

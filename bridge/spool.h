@@ -25,8 +25,8 @@ struct spool;
 struct segment;
 
 struct spool_config {
-	const char *dir;     /* made with mode 0700 when missing */
-	uint64_t free_max;   /* bytes of freed segments kept for reuse */
+	const char *dir;   /* made with mode 0700 when missing */
+	uint64_t free_max; /* bytes of freed segments kept for reuse */
 	struct loop *loop;
 	struct work_pool *pool;
 };
@@ -43,9 +43,9 @@ uint64_t spool_free_bytes(const struct spool *s);
 
 struct segment_id {
 	char upload[ID_LEN + 1];
-	uint32_t rewind; /* the upload's rewind counter at creation */
-	uint32_t no;	 /* part number, from 1 */
-	uint64_t base;	 /* the upload's byte at which the part starts */
+	uint32_t rewind;   /* the upload's rewind counter at creation */
+	uint32_t no;	   /* part number, from 1 */
+	uint64_t base;	   /* the upload's byte at which the part starts */
 	uint64_t capacity; /* bytes */
 };
 
