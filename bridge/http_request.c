@@ -150,7 +150,7 @@ on_header(char *line, size_t size, size_t count, void *arg)
 	struct http_request *r = arg;
 	size_t n = size * count, len = n;
 
-	while (len && (line[len - 1] == '\r' || line[len - 1] == '\n'))
+	while (len && strchr("\r\n \t", line[len - 1]))
 		len--;
 	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
 		buf_clear(&r->head);

@@ -21,7 +21,7 @@ find_driver(struct conf *conf, const char *section)
 	const char *words[DRIVERS + 1] = { 0 };
 	int i;
 
-	if (!conf_need(conf, section, "type"))
+	if (!*conf_need(conf, section, "type"))
 		return NULL;
 	for (i = 0; i < (int)DRIVERS; i++)
 		words[i] = drivers[i]->kind;

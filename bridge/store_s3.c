@@ -45,10 +45,9 @@ need(struct from *f, const char *key)
 {
 	const char *v = conf_need(f->conf, f->section, key);
 
-	if (!v)
-		f->bad = true;
-	else if (!*v)
+	if (!*v && conf_has(f->conf, f->section, key))
 		complain(f, key, "a value");
+	f->bad |= !*v;
 	return mem_strdup(v);
 }
 
