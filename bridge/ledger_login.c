@@ -7,8 +7,8 @@
  * and for both together. Success takes back what this name failed from this
  * address, and no more: whoever has one account cannot use it to guess at
  * others undisturbed. An entry is one word, so nobody ever sees half of one:
- * 32 bits of the hash, 24 bits of the time of the last failure in units of
- * 256 ms, 8 bits of the count.
+ * 28 bits of the hash, 20 bits of the time of the last failure, 16 bits of the
+ * count.
  */
 #include <string.h>
 
@@ -18,7 +18,8 @@
 #define DELAY_FIRST_MS 500
 #define DELAY_MAX_MS 8000
 #define DELAY_USER_MAX_MS 2000 /* nobody keeps a user out for long */
-#define COUNT_MAX 255
+#define COUNT_MAX 65535
+#define WHEN_MASK 0xfffffu
 
 /* The address's entry in this worker's slot. */
 static struct ledger_conn *
@@ -99,27 +100,28 @@ struct failure {
 static uint32_t
 now_units(void)
 {
-	return (uint32_t)(clock_ms() >> 8) & 0xffffff;
+	return (uint32_t)(clock_ms() / LEDGER_FAILURE_UNIT) & WHEN_MASK;
 }
 
 static struct failure
 unpack(uint64_t word)
 {
-	return (struct failure){ .tag = (uint32_t)(word >> 32),
-				 .when = (uint32_t)(word >> 8) & 0xffffff,
-				 .count = (uint32_t)word & 0xff };
+	return (struct failure){ .tag = (uint32_t)(word >> 36),
+				 .when = (uint32_t)(word >> 16) & WHEN_MASK,
+				 .count = (uint32_t)word & COUNT_MAX };
 }
 
 static uint64_t
 pack(struct failure f)
 {
-	return (uint64_t)f.tag << 32 | (uint64_t)f.when << 8 | f.count;
+	return (uint64_t)f.tag << 36 | (uint64_t)f.when << 16 | f.count;
 }
 
 static uint64_t
 age_ms(struct failure f)
 {
-	return (uint64_t)((now_units() - f.when) & 0xffffff) << 8;
+	return (uint64_t)((now_units() - f.when) & WHEN_MASK) *
+	       LEDGER_FAILURE_UNIT;
 }
 
 static bool
@@ -142,7 +144,7 @@ failure_at(const struct ledger *l, uint64_t hash, uint64_t *word)
 		struct failure f = unpack(w);
 		uint64_t age = counts(l, f) ? age_ms(f) : UINT64_MAX;
 
-		if (f.count > 0 && f.tag == (uint32_t)(hash >> 32)) {
+		if (f.count > 0 && f.tag == (uint32_t)(hash >> 36)) {
 			*word = w;
 			return at;
 		}
@@ -164,7 +166,7 @@ failure_count(const struct ledger *l, uint64_t hash)
 
 	failure_at(l, hash, &word);
 	f = unpack(word);
-	return f.tag == (uint32_t)(hash >> 32) && counts(l, f) ? f.count : 0;
+	return f.tag == (uint32_t)(hash >> 36) && counts(l, f) ? f.count : 0;
 }
 
 /* n > 0: so many more; n < 0: so many less, and the time stays. */
@@ -178,8 +180,8 @@ failure_add(struct ledger *l, uint64_t hash, int n)
 	do {
 		at = failure_at(l, hash, &word);
 		f = unpack(word);
-		if (f.tag != (uint32_t)(hash >> 32) || !counts(l, f))
-			f = (struct failure){ .tag = (uint32_t)(hash >> 32) };
+		if (f.tag != (uint32_t)(hash >> 36) || !counts(l, f))
+			f = (struct failure){ .tag = (uint32_t)(hash >> 36) };
 		if (n < 0 && f.count <= (unsigned)-n)
 			f.count = 0;
 		else if (n > 0 && f.count + (unsigned)n > COUNT_MAX)

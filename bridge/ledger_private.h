@@ -13,9 +13,10 @@
 
 #include "bridge/ledger.h"
 
-#define LEDGER_CONNS 1024    /* addresses not logged in yet, a slot */
-#define LEDGER_PROBE 64	     /* places of a slot's table for one hash */
-#define LEDGER_NODE_PROBE 16 /* places of a node's table for one hash */
+#define LEDGER_CONNS 1024	 /* addresses not logged in yet, a slot */
+#define LEDGER_PROBE 64		 /* places of a slot's table for one hash */
+#define LEDGER_NODE_PROBE 16	 /* places of a node's table for one hash */
+#define LEDGER_FAILURE_UNIT 1024 /* ms: how exactly failures are dated */
 
 /* hash 0: never used, and nothing lies behind it. */
 struct ledger_user {

@@ -19,6 +19,20 @@ segment_state(const struct segment *g)
 }
 
 /*
+ * A full disk may be full of our own free files: they go before a client is
+ * told.
+ */
+static enum err
+file_write(struct segment *g, const void *data, size_t n, uint64_t off)
+{
+	enum err err = spool_pwrite(g->fd, data, n, off);
+
+	if (err == ERR_NO_SPACE && spool_free_drop(g->spool))
+		err = spool_pwrite(g->fd, data, n, off);
+	return err;
+}
+
+/*
  * The record goes to the slot that does not hold the newest one, in one
  * pwrite(2) within one page: a process killed at any instruction leaves either
  * the old record or the new one as the newest valid.
@@ -40,8 +54,8 @@ segment_live(struct segment *g, const struct segment_state *st)
 		rec.flags |= SEGMENT_DIRTY;
 	memcpy(rec.boot, g->spool->boot, sizeof(rec.boot));
 	segment_record_build(sector, &g->who, SEGMENT_LIVE, &rec);
-	err = spool_pwrite(g->fd, sector, sizeof(sector),
-			   segment_record_offset(SEGMENT_LIVE, g->live_slot));
+	err = file_write(g, sector, sizeof(sector),
+			 segment_record_offset(SEGMENT_LIVE, g->live_slot));
 	if (err != ERR_OK)
 		return err;
 	g->live_seq++;
@@ -55,18 +69,12 @@ segment_live(struct segment *g, const struct segment_state *st)
 	return ERR_OK;
 }
 
-/*
- * A full disk may be full of our own free files: they go before a client is
- * told.
- */
 static enum err
 data_write(struct segment *g, uint64_t off, const void *data, size_t n)
 {
 	enum err err;
 
-	err = spool_pwrite(g->fd, data, n, SEGMENT_HEADER + off);
-	if (err == ERR_NO_SPACE && spool_free_drop(g->spool))
-		err = spool_pwrite(g->fd, data, n, SEGMENT_HEADER + off);
+	err = file_write(g, data, n, SEGMENT_HEADER + off);
 	if (err == ERR_OK && off + n > g->extent)
 		g->extent = off + n;
 	return err;

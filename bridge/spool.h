@@ -41,6 +41,9 @@ void spool_close(struct spool *s); /* every segment was closed before */
 /* Bytes in the free list, for the quota and the status page. */
 uint64_t spool_free_bytes(const struct spool *s);
 
+/* Unlinks free files until the list keeps at most so many bytes. */
+void spool_trim(struct spool *s, uint64_t keep);
+
 struct segment_id {
 	char upload[ID_LEN + 1];
 	uint32_t rewind;   /* the upload's rewind counter at creation */

@@ -98,6 +98,17 @@ spool_free_drop(struct spool *s)
 	return any;
 }
 
+void
+spool_trim(struct spool *s, uint64_t keep)
+{
+	struct spool_free_file f;
+
+	while (s->free_bytes > keep && spool_free_get(s, 0, &f)) {
+		unlinkat(s->dirfd, f.name, 0);
+		spool_retire(s, f.fd);
+	}
+}
+
 /*
  * The name is looked at again with the lock held: its owner may have given the
  * file to a segment between our open and our lock.

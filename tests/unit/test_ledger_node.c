@@ -90,7 +90,8 @@ test_failures_are_forgotten(void **state)
 	assert_true(ledger_login_blocked(&w->w[0], sa));
 	for (int i = 0; i < LEDGER_ADDRS; i++)
 		if (w->l->sh->failures[i] != 0)
-			w->l->sh->failures[i] -= (uint64_t)(61000 >> 8) << 8;
+			w->l->sh->failures[i] -=
+				(uint64_t)(62000 / LEDGER_FAILURE_UNIT) << 16;
 	assert_false(ledger_login_blocked(&w->w[0], sa));
 	assert_int_equal(ledger_login_delay(&w->w[0], sa, "ann"), 0);
 	ledger_login_failed(&w->w[0], sa, "ann");

@@ -444,6 +444,32 @@ test_free_list_keeps_to_its_bytes(void **state)
 	assert_int_equal(world_files(w, "", false), 0);
 }
 
+static void
+test_free_list_is_trimmed(void **state)
+{
+	struct world *w = *state;
+	struct segment *g[4];
+
+	for (uint32_t i = 0; i < 4; i++) {
+		struct segment_id id = part(i + 1);
+
+		g[i] = make(w, &id);
+		assert_int_equal(append(g[i], 1000, 1), ERR_OK);
+	}
+	for (uint32_t i = 0; i < 4; i++)
+		segment_discard(g[i]);
+	world_settle(w);
+	spool_trim(w->spool, 4000);
+	assert_int_equal(spool_free_bytes(w->spool), 4000);
+	spool_trim(w->spool, 2999);
+	assert_int_equal(spool_free_bytes(w->spool), 2000);
+	world_settle(w);
+	assert_int_equal(world_files(w, "free.", false), 2);
+	spool_trim(w->spool, 0);
+	world_settle(w);
+	assert_int_equal(world_files(w, "free.", false), 0);
+}
+
 /* What a killed process left is taken over; what another holds is not. */
 static void
 test_free_files_of_the_dead_are_adopted(void **state)
@@ -601,6 +627,7 @@ main(void)
 		WORLD(test_reused_file_is_no_larger_than_its_part),
 		WORLD(test_free_list_fits_best_and_is_bounded),
 		WORLD(test_free_list_keeps_to_its_bytes),
+		WORLD(test_free_list_is_trimmed),
 		WORLD(test_free_files_of_the_dead_are_adopted),
 		WORLD(test_free_file_with_an_identity_is_void),
 		WORLD(test_remove_leaves_what_is_open),
