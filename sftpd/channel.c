@@ -230,24 +230,34 @@ on_exec(ssh_session s, ssh_channel c, const char *command, void *arg)
 	return 1;
 }
 
+struct chan *
+chan_new(struct conn *c)
+{
+	struct chan *ch = mem_alloc(sizeof(*ch));
+
+	ch->c = c;
+	sftp_parser_init(&ch->parser);
+	buf_init(&ch->rest, CHAN_REST_MAX);
+	buf_init(&ch->out, CHAN_OUT_MAX);
+	DL_APPEND(c->chans, ch);
+	c->nchans++;
+	return ch;
+}
+
 static ssh_channel
 on_open(ssh_session s, void *arg)
 {
 	struct conn *c = arg;
 	struct chan *ch;
+	ssh_channel ssh;
 
 	if (c->nchans >= c->d->config->max_channels || c->d->draining)
 		return NULL;
-	ch = mem_alloc(sizeof(*ch));
-	ch->ssh = ssh_channel_new(s);
-	if (ch->ssh == NULL) {
-		free(ch);
+	ssh = ssh_channel_new(s);
+	if (ssh == NULL)
 		return NULL;
-	}
-	ch->c = c;
-	sftp_parser_init(&ch->parser);
-	buf_init(&ch->rest, CHAN_REST_MAX);
-	buf_init(&ch->out, CHAN_OUT_MAX);
+	ch = chan_new(c);
+	ch->ssh = ssh;
 	ch->callbacks = (struct ssh_channel_callbacks_struct){
 		.userdata = ch,
 		.channel_data_function = on_data,
@@ -259,10 +269,8 @@ on_open(ssh_session s, void *arg)
 		.channel_exec_request_function = on_exec,
 	};
 	ssh_callbacks_init(&ch->callbacks);
-	ssh_set_channel_callbacks(ch->ssh, &ch->callbacks);
-	DL_APPEND(c->chans, ch);
-	c->nchans++;
-	return ch->ssh;
+	ssh_set_channel_callbacks(ssh, &ch->callbacks);
+	return ssh;
 }
 
 void

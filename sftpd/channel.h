@@ -62,6 +62,9 @@ struct chan {
 	uint64_t received, raised; /* bytes; received at the last raise */
 };
 
+/* One without an SSH side: that is the caller's to add. */
+struct chan *chan_new(struct conn *c);
+
 /* From now on the client may open channels: it has logged in. */
 void chan_accept_on(struct conn *c);
 
