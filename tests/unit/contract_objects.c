@@ -73,6 +73,13 @@ test_probe_says_again_when_nobody_answers(void **state)
 }
 
 static void
+test_probe_trusts_no_unknown_certificate(void **state)
+{
+	(void)state;
+	probe_other("untrusted", ERR_IO);
+}
+
+static void
 test_put_keeps_bytes_and_metadata(void **state)
 {
 	struct store_meta meta = { .mtime = MTIME };
@@ -482,6 +489,7 @@ const struct CMUnitTest contract_objects[] = {
 	cmocka_unit_test(test_probe_says_denied_for_a_wrong_secret),
 	cmocka_unit_test(test_probe_says_not_found_without_a_bucket),
 	cmocka_unit_test(test_probe_says_again_when_nobody_answers),
+	cmocka_unit_test(test_probe_trusts_no_unknown_certificate),
 	cmocka_unit_test(test_put_keeps_bytes_and_metadata),
 	cmocka_unit_test(test_put_without_metadata_shows_when_it_was_stored),
 	cmocka_unit_test(test_put_takes_no_bytes),

@@ -37,7 +37,7 @@ struct conn {
 };
 
 struct script {
-	const struct script_step *steps;
+	struct script_step *steps; /* with replies of their own */
 	size_t nsteps;
 	int listener, wake[2];
 	unsigned port;
@@ -247,8 +247,12 @@ script_new(const struct script_step *steps, size_t n)
 {
 	struct script *s = mem_alloc(sizeof(*s));
 
-	s->steps = steps;
+	s->steps = mem_array(n, sizeof(*steps));
 	s->nsteps = n;
+	for (size_t i = 0; i < n; i++) {
+		s->steps[i] = steps[i];
+		s->steps[i].reply = mem_strdup(steps[i].reply);
+	}
 	for (size_t i = 0; i < CONNS_MAX; i++)
 		s->conns[i].fd = -1;
 	start_listening(s);
@@ -281,6 +285,9 @@ script_free(struct script *s)
 		free(s->requests[i].head);
 		free(s->requests[i].body);
 	}
+	for (size_t i = 0; i < s->nsteps; i++)
+		free((void *)s->steps[i].reply);
+	free(s->steps);
 	close(s->listener);
 	close(s->wake[0]);
 	close(s->wake[1]);

@@ -23,7 +23,7 @@ struct script_step {
 	size_t cut_after; /* not 0: closes after so many bytes of the body */
 };
 
-/* The steps are borrowed. A request beyond them gets status 599. */
+/* The steps are copied. A request beyond them gets status 599. */
 struct script *script_new(const struct script_step *steps, size_t n);
 void script_free(struct script *s);
 

@@ -6,10 +6,11 @@
  *   test_store_contract [-sn] INI NAME    [store.NAME] of that file
  *
  * -s also does what takes a thousand requests; -n is for a store that keeps no
- * bytes. A section [store.NAME-denied]
+ * bytes. Where they are there, these sections are used too: [store.NAME-denied]
  * with wrong credentials, [store.NAME-missing] without a bucket,
- * [store.NAME-silent] where nobody listens and [store.NAME-copy] with copy_max
- * = 5M are used where they are there. What the run wrote is removed at its end.
+ * [store.NAME-silent] where nobody listens, [store.NAME-untrusted] with an
+ * unknown certificate, and [store.NAME-copy] with copy_max = 5M. What the run
+ * wrote is removed at its end.
  */
 #include "tests/unit/contract_world.h"
 
