@@ -181,11 +181,12 @@ run_ssh(struct chan *ch)
 	if (!ch->ended) {
 		if (ch->kind == CHAN_SFTP)
 			resume(ch);
+		/* Raising the window takes input in, whose replies go out. */
+		raise_window(ch);
 		reqs_run(ch);
 		send_out(ch);
 		if (ch->out.failed)
 			chan_bad(ch, "more replies than can be kept");
-		raise_window(ch);
 		if (is_over(ch, &status))
 			close_ssh(ch, status);
 	}
