@@ -186,6 +186,7 @@ on_subsystem(ssh_session s, ssh_channel c, const char *name, void *arg)
 	return 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): libssh's signature */
 static int
 on_pty(ssh_session s, ssh_channel c, const char *term, int width, int height,
        int pxwidth, int pxheight, void *arg)

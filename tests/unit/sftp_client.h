@@ -67,7 +67,7 @@ struct client *client_new(struct world *w); /* up to the log-in */
 int client_login(struct client *c, const char *user, const char *password);
 void client_channel(struct client *c);
 struct client *client_sftp(struct world *w); /* all of it, up to VERSION */
-void client_free(struct client *c); /* it is gone without a word */
+void client_free(struct client *c);	     /* it is gone without a word */
 bool client_alive(struct client *c);
 bool client_channel_open(struct client *c);
 

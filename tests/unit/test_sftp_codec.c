@@ -77,19 +77,28 @@ feed(struct sftp_parser *p, const uint8_t *bytes, size_t len, struct heard *h)
 	free(copy);
 }
 
+/* What a WRITE says, which may be wrong. */
+struct write {
+	uint32_t id;
+	const char *handle;
+	uint64_t off;
+	const char *data;
+	uint32_t told; /* as its length */
+	uint32_t tail; /* bytes behind it */
+};
+
 static void
-put_write(struct buf *b, uint32_t id, const char *handle, uint64_t off,
-	  const char *data, uint32_t told, uint32_t tail)
+put_write(struct buf *b, struct write w)
 {
-	buf_add_u32(b, (uint32_t)(1 + 4 + 4 + strlen(handle) + 8 + 4 +
-				  strlen(data) + tail));
+	buf_add_u32(b, (uint32_t)(1 + 4 + 4 + strlen(w.handle) + 8 + 4 +
+				  strlen(w.data) + w.tail));
 	buf_add_u8(b, SFTP_WRITE);
-	buf_add_u32(b, id);
-	buf_add_string(b, handle);
-	buf_add_u64(b, off);
-	buf_add_u32(b, told);
-	buf_add_text(b, data);
-	while (tail-- > 0)
+	buf_add_u32(b, w.id);
+	buf_add_string(b, w.handle);
+	buf_add_u64(b, w.off);
+	buf_add_u32(b, w.told);
+	buf_add_text(b, w.data);
+	while (w.tail-- > 0)
 		buf_add_u8(b, 0xee);
 }
 
@@ -107,9 +116,10 @@ make_stream(struct buf *b)
 	buf_init(b, STREAM_MAX);
 	put_packet(b, SFTP_INIT, "abcd");
 	put_packet(b, SFTP_STAT, "a body of some length");
-	put_write(b, 7, "handle00", 0x100000002ull, "0123456789", 10, 0);
-	put_write(b, 8, "h", 3, "", 0, 0);
-	put_write(b, 9, "", 4, "xyz", 3, 5);
+	put_write(b, (struct write){ 7, "handle00", 0x100000002ull,
+				     "0123456789", 10, 0 });
+	put_write(b, (struct write){ 8, "h", 3, "", 0, 0 });
+	put_write(b, (struct write){ 9, "", 4, "xyz", 3, 5 });
 	put_packet(b, SFTP_CLOSE, "");
 	put_packet(b, 99, "q");
 }
@@ -275,7 +285,7 @@ test_parser_refuses_a_write_longer_than_its_packet(void **state)
 
 	(void)state;
 	buf_init(&b, 1000);
-	put_write(&b, 1, "h", 0, "abc", 4, 0);
+	put_write(&b, (struct write){ 1, "h", 0, "abc", 4, 0 });
 	buf_add_text(&b, "more to come");
 	assert_bad(&b, "");
 	buf_free(&b);
@@ -330,7 +340,7 @@ test_parser_hands_data_on_by_reference(void **state)
 
 	(void)state;
 	buf_init(&b, 1000);
-	put_write(&b, 1, "h", 0, "abcdef", 6, 0);
+	put_write(&b, (struct write){ 1, "h", 0, "abcdef", 6, 0 });
 	sftp_parser_init(&p);
 	in = buf_data(&b);
 	len = buf_len(&b);
