@@ -186,7 +186,7 @@ on_subsystem(ssh_session s, ssh_channel c, const char *name, void *arg)
 	return 0;
 }
 
-/* NOLINTNEXTLINE(readability-function-size): libssh's signature */
+/* NOLINTBEGIN(readability-function-size): the signature is libssh's */
 static int
 on_pty(ssh_session s, ssh_channel c, const char *term, int width, int height,
        int pxwidth, int pxheight, void *arg)
@@ -201,6 +201,7 @@ on_pty(ssh_session s, ssh_channel c, const char *term, int width, int height,
 	(void)arg;
 	return 0;
 }
+/* NOLINTEND(readability-function-size) */
 
 /* Someone at a terminal is told what this is, and that is all. */
 static int
