@@ -98,18 +98,19 @@ static void
 test_backoff_is_capped_for_any_number_of_tries(void **state)
 {
 	static const unsigned tries[] = { 6, 10, 31, 32, 63, 64, 1000000 };
-	unsigned top = 0;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		unsigned top = 0;
+
 		for (int k = 0; k < 200; k++) {
 			unsigned ms = clock_backoff(tries[i], 100, 5000);
 
 			assert_in_range(ms, 0, 5000);
 			top = ms > top ? ms : top;
 		}
+		assert_true(top > 2500);
 	}
-	assert_true(top > 4000);
 	assert_int_equal(clock_backoff(5, 100, 0), 0);
 	assert_int_equal(clock_backoff(5, 0, 1000), 0);
 }
