@@ -209,12 +209,10 @@ hash_answer(struct segment_hash *h)
 }
 
 static void
-hash_done(struct work *work)
+hash_next(struct segment_hash *h)
 {
-	struct segment_hash *h = (struct segment_hash *)work;
 	struct segment *g = h->g;
 
-	h->busy = false;
 	if (h->edits != g->edits)
 		waiters_revise(h);
 	if (!stale(h)) {
@@ -227,6 +225,21 @@ hash_done(struct work *work)
 	}
 	if (h->waiters && !h->busy)
 		hash_start(h);
+}
+
+/*
+ * When the segment was closed meanwhile, its file may have a new driver, whose
+ * LIVE record is not ours to write.
+ */
+static void
+hash_done(struct work *work)
+{
+	struct segment_hash *h = (struct segment_hash *)work;
+	struct segment *g = h->g;
+
+	h->busy = false;
+	if (!atomic_load(&g->gone))
+		hash_next(h);
 	segment_unref(g);
 }
 

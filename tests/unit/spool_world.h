@@ -84,15 +84,21 @@ world_wait(struct world *w, const struct got *g, unsigned calls)
 		loop_turn(w->loop, 50);
 }
 
-/* Opens the spool in w->dir, as a process that starts does. */
 static inline void
-world_start(struct world *w, uint64_t free_max)
+world_start_threads(struct world *w, uint64_t free_max, unsigned threads)
 {
 	struct spool_config cfg = { .dir = w->dir, .free_max = free_max };
 
 	w->loop = cfg.loop = loop_new();
-	w->pool = cfg.pool = work_pool_new(w->loop, 2);
+	w->pool = cfg.pool = work_pool_new(w->loop, threads);
 	assert_int_equal(spool_open(&w->spool, &cfg), ERR_OK);
+}
+
+/* Opens the spool in w->dir, as a process that starts does. */
+static inline void
+world_start(struct world *w, uint64_t free_max)
+{
+	world_start_threads(w, free_max, 2);
 }
 
 static inline void

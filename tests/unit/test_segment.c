@@ -3,7 +3,8 @@
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
-#include <sys/resource.h>
+#include <sched.h>
+#include <stdatomic.h>
 
 static struct segment_identity
 identity(void)
@@ -510,6 +511,62 @@ test_hash_finds_a_disk_that_lies(void **state)
 	segment_close(g);
 }
 
+struct marker {
+	struct work work; /* first */
+	atomic_bool ran;
+};
+
+static void
+mark(struct work *w)
+{
+	atomic_store(&((struct marker *)w)->ran, true);
+}
+
+/* With one thread: the jobs before are done, and the loop has not heard. */
+static void
+wait_in_pool(struct world *w, struct marker *m)
+{
+	m->work.run = mark;
+	m->work.done = NULL;
+	atomic_init(&m->ran, false);
+	work_submit(w->pool, &m->work);
+	while (!atomic_load(&m->ran))
+		sched_yield();
+}
+
+/*
+ * A segment that was closed while a job ran on it, and that another process
+ * drives now: the old object must not write where the new one does.
+ */
+static void
+test_closed_segment_leaves_the_file_alone(void **state)
+{
+	struct world *w = *state, other = *w;
+	struct segment_id id = part(1);
+	struct got got = { 0 };
+	struct marker m;
+	struct segment *g;
+
+	world_stop(w);
+	world_start_threads(w, MIB, 1);
+	g = make(w, &id);
+	assert_int_equal(append(g, 100000, 1), ERR_OK);
+	assert_int_equal(segment_write_at(g, 5, "dirty", 5), ERR_OK);
+	segment_hash(g, got_hash, &got);
+	segment_sync(g, got_done, &got);
+	wait_in_pool(w, &m);
+	segment_close(g);
+	world_start(&other, MIB);
+	assert_int_equal(reopen(&other, &id, &g), ERR_OK);
+	assert_int_equal(append(g, 5, 1), ERR_OK);
+	assert_int_equal(append(g, 5, 1), ERR_OK);
+	world_settle(w);
+	assert_int_equal(got.calls, 0);
+	assert_int_equal(segment_peek(w->spool, &id, NULL), 100010);
+	segment_close(g);
+	world_stop(&other);
+}
+
 /* An edit while the hash runs: the digest is of the bytes after it. */
 static void
 test_hash_survives_edit_under_way(void **state)
@@ -561,6 +618,7 @@ main(void)
 		WORLD(test_hash_more_wanted_while_busy),
 		WORLD(test_hash_finds_a_disk_that_lies),
 		WORLD(test_hash_survives_edit_under_way),
+		WORLD(test_closed_segment_leaves_the_file_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
