@@ -5,7 +5,8 @@
 # of its own with these variables set:
 #   BUILD   the build folder          T      a fresh folder for this test
 #   STORE   local, seaweed or swift   E2E    this tree's tests/e2e
-# and for the S3 servers S3_ENDPOINT, S3_ACCESS, S3_SECRET, S3_REGION, BUCKET.
+# and for the S3 servers S3_ENDPOINT, S3_ACCESS, S3_SECRET, S3_REGION,
+# S3_BUCKET and S3_PREFIX, this test's own part of the bucket.
 #
 # A test is a bash script that sources this file, calls the functions below
 # and ends with status 0 when all is well. Everything listens on 127.0.0.1.
@@ -82,7 +83,8 @@ store_section() {
 		printf '%s\n' "type = local" "path = $T/objects" "create = yes"
 	else
 		printf '%s\n' "type = s3" "endpoint = $S3_ENDPOINT" \
-			"region = $S3_REGION" "bucket = $BUCKET" \
+			"region = $S3_REGION" "bucket = $S3_BUCKET" \
+			"prefix = $S3_PREFIX" \
 			"access_key = $S3_ACCESS" "secret_key = $S3_SECRET" \
 			"max_parts = ${S3_MAX_PARTS:-10000}"
 	fi

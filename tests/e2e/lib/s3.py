@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks into the S3 store directly, not through the gateway.
+"""Looks into the S3 store directly, not through the gateway. Keys are below
+the test's own prefix.
 
-s3.py make | sha256 KEY | exists KEY | size KEY | uploads | list | put KEY FILE
+s3.py sha256 KEY | exists KEY | size KEY | uploads | list | put KEY FILE
 """
 import hashlib
 import os
@@ -11,7 +12,8 @@ import boto3
 import botocore.config
 import botocore.exceptions
 
-BUCKET = os.environ["BUCKET"]
+BUCKET = os.environ["S3_BUCKET"]
+PREFIX = os.environ["S3_PREFIX"]
 
 
 def client():
@@ -30,7 +32,7 @@ def client():
 def size(s3, key):
     """The object's size; None when there is none."""
     try:
-        return s3.head_object(Bucket=BUCKET, Key=key)["ContentLength"]
+        return s3.head_object(Bucket=BUCKET, Key=PREFIX + key)["ContentLength"]
     except botocore.exceptions.ClientError as e:
         if e.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
             return None
@@ -39,7 +41,7 @@ def size(s3, key):
 
 def sha256(s3, key):
     digest = hashlib.sha256()
-    body = s3.get_object(Bucket=BUCKET, Key=key)["Body"]
+    body = s3.get_object(Bucket=BUCKET, Key=PREFIX + key)["Body"]
     for chunk in iter(lambda: body.read(1 << 20), b""):
         digest.update(chunk)
     return digest.hexdigest()
@@ -48,24 +50,23 @@ def sha256(s3, key):
 def main():
     s3 = client()
     what, args = sys.argv[1], sys.argv[2:]
-    if what == "make":
-        s3.create_bucket(Bucket=BUCKET)
-    elif what == "sha256":
+    if what == "sha256":
         print(sha256(s3, args[0]))
     elif what == "exists":
         sys.exit(size(s3, args[0]) is None)
     elif what == "size":
         print(size(s3, args[0]))
     elif what == "uploads":
-        pages = s3.list_multipart_uploads(Bucket=BUCKET)
+        pages = s3.list_multipart_uploads(Bucket=BUCKET, Prefix=PREFIX)
         for u in pages.get("Uploads", []):
             print(u["Key"], u["UploadId"])
     elif what == "list":
-        for o in s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+        page = s3.list_objects_v2(Bucket=BUCKET, Prefix=PREFIX)
+        for o in page.get("Contents", []):
             print(o["Key"], o["Size"])
     elif what == "put":
         with open(args[1], "rb") as f:
-            s3.put_object(Bucket=BUCKET, Key=args[0], Body=f)
+            s3.put_object(Bucket=BUCKET, Key=PREFIX + args[0], Body=f)
     else:
         sys.exit(__doc__)
 
