@@ -150,6 +150,7 @@ struct store_result {
 	size_t nparts;
 	const struct store_entry *entries; /* list, by key */
 	size_t nentries;
+	bool marker; /* list: the folder itself is there (first page) */
 	const struct store_upload *uploads; /* list_uploads */
 	size_t nuploads;
 	const char *next; /* marker of the next page, NULL on the last */

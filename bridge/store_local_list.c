@@ -228,6 +228,7 @@ local_list(struct local_job *j)
 	if (!err) {
 		qsort(p->heap, p->n, sizeof(struct found *), by_name);
 		fill(j, dirfd(dir), p);
+		j->res.marker = true;
 	}
 	for (size_t i = 0; i < p->n; i++)
 		free(p->heap[i]);

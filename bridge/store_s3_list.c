@@ -37,17 +37,30 @@ by_key(const void *a, const void *b)
 	return strcmp(x->key, y->key);
 }
 
+/* The folder's own marker object: the prefix and nothing behind it. */
+static bool
+is_marker(const struct s3_job *j, const struct s3_item *item)
+{
+	size_t own = strlen(j->s3->prefix);
+
+	return !item->is_prefix &&
+	       strncmp(item->key, j->s3->prefix, own) == 0 &&
+	       strcmp(item->key + own, j->call->key) == 0;
+}
+
 /* Entries point into the page. */
 static struct store_entry *
-make_entries(const struct s3_job *j, const struct s3_items *page, size_t *n)
+make_entries(const struct s3_job *j, const struct s3_items *page,
+	     struct store_result *res)
 {
 	struct store_entry *entries = mem_array(page->n + 1, sizeof(*entries));
+	size_t *n = &res->nentries;
 
-	*n = 0;
 	for (size_t i = 0; i < page->n; i++) {
 		const struct s3_item *item = &page->items[i];
 		struct store_entry *e = &entries[*n];
 
+		res->marker = res->marker || is_marker(j, item);
 		e->key = below(j, item);
 		if (!e->key)
 			continue;
@@ -82,7 +95,7 @@ list_done(struct s3_job *j, enum err err)
 		s3_fail(j, ERR_IO, "the store's list goes in circles");
 		return;
 	}
-	entries = make_entries(j, &page, &res.nentries);
+	entries = make_entries(j, &page, &res);
 	res.entries = entries;
 	res.next = page.truncated ? page.next : NULL;
 	s3_done(j, &res);

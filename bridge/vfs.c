@@ -175,37 +175,20 @@ folder_listed(void *arg, const struct store_result *res)
 	struct vfs_call *c = arg;
 
 	c->op = NULL;
-	c->err = res->err		      ? res->err
-		 : res->nentries || res->next ? ERR_OK
-					      : ERR_NOT_FOUND;
+	c->err = res->err				     ? res->err
+		 : res->marker || res->nentries || res->next ? ERR_OK
+							     : ERR_NOT_FOUND;
 	c->then(c);
-}
-
-static void
-folder_headed(void *arg, const struct store_result *res)
-{
-	struct vfs_call *c = arg;
-	char prefix[STORE_KEY_MAX + 2] = "";
-
-	c->op = NULL;
-	if (res->err != ERR_NOT_FOUND) {
-		c->err = res->err;
-		c->st.mtime = res->object.mtime;
-		c->then(c);
-		return;
-	}
-	str_printf(prefix, sizeof(prefix), "%s/", c->name.literal);
-	c->op = store_list(c->name.store, prefix, NULL, folder_listed, c);
 }
 
 void
 vfs_folder_look(struct vfs_call *c, void (*then)(struct vfs_call *c))
 {
-	char marker[STORE_KEY_MAX + 2] = "";
+	char prefix[STORE_KEY_MAX + 2] = "";
 
 	c->then = then;
-	str_printf(marker, sizeof(marker), "%s/", c->name.literal);
-	c->op = store_head(c->name.store, marker, folder_headed, c);
+	str_printf(prefix, sizeof(prefix), "%s/", c->name.literal);
+	c->op = store_list(c->name.store, prefix, NULL, folder_listed, c);
 }
 
 /* STAT. */

@@ -46,6 +46,7 @@ test_list_of_nothing_is_empty(void **state)
 	if (g.err != ERR_NOT_FOUND)
 		assert_int_equal(g.err, ERR_OK);
 	assert_int_equal(g.nentries, 0);
+	assert_false(g.marker);
 	got_free(&g);
 }
 
@@ -64,6 +65,7 @@ test_folder_marker_is_a_key_and_not_its_own_entry(void **state)
 	g = do_list(key_of("marked/"), NULL);
 	assert_int_equal(g.err, ERR_OK);
 	assert_int_equal(g.nentries, 1);
+	assert_true(g.marker);
 	assert_string_equal(g.entries[0].key, "file");
 	got_free(&g);
 	must(do_delete(key_of("marked/file")));

@@ -21,6 +21,7 @@ copy_lists(struct got *g, const struct store_result *r)
 	g->nparts = r->nparts;
 	g->entries = mem_array(r->nentries + 1, sizeof(*g->entries));
 	g->nentries = r->nentries;
+	g->marker = r->marker;
 	for (size_t i = 0; i < r->nentries; i++) {
 		g->entries[i].key = mem_strdup(r->entries[i].key);
 		g->entries[i].is_dir = r->entries[i].is_dir;

@@ -55,6 +55,7 @@ struct got {
 	size_t nparts;
 	struct got_entry *entries;
 	size_t nentries;
+	bool marker;
 	char (*uploads)[STORE_BACKEND_ID_MAX + 1];
 	int64_t *initiated;
 	size_t nuploads;
