@@ -17,7 +17,9 @@
 
 #include "bridge/ledger.h"
 #include "ftpd/address.h"
+#include "ftpd/control_io.h"
 #include "ftpd/data.h"
+#include "ftpd/handler.h"
 #include "ftpd/listing.h"
 #include "ftpd/reply.h"
 #include "ftpd/transfer.h"
@@ -113,20 +115,6 @@ control_reap(void *arg)
 	control_free(arg);
 }
 
-static void
-drop_pending(struct control *c)
-{
-	struct pending *p, *next;
-
-	for (p = c->first; p; p = next) {
-		next = p->next;
-		mem_wipe(p->line, p->len);
-		free(p);
-	}
-	c->first = c->last = NULL;
-	c->npending = 0;
-}
-
 void
 control_free(struct control *c)
 {
@@ -135,7 +123,6 @@ control_free(struct control *c)
 	data_free(c->data);
 	session_free(c->session);
 	control_io_close(c);
-	drop_pending(c);
 	loop_timer_free(c->timer);
 	loop_timer_free(c->reaper);
 	DL_DELETE(c->ftpd->controls, c);

@@ -21,39 +21,12 @@
 #include "bridge/session.h"
 #include "bridge/vfs.h"
 #include "ftpd/command.h"
-#include "ftpd/ftp_tls.h"
-#include "ftpd/ftpd.h"
+#include "ftpd/ftpd_private.h"
 #include "ftpd/line.h"
 #include "lib/buf.h"
 #include "lib/loop.h"
 
-#define CONTROL_PENDING_MAX 32		 /* command lines that wait */
-#define CONTROL_INPUT_MAX 8192		 /* bytes read and not yet cut */
-#define CONTROL_OUTPUT_MAX (64 * 1024)	 /* bytes: above, no command starts */
-#define CONTROL_BAD_MAX 8		 /* lines that are no commands */
-#define CONTROL_DATA_BUFFER (256 * 1024) /* bytes, one buffer per worker */
-
-struct bufferevent;
-struct data;
-struct status;
-struct transfer;
-
-struct ftpd {
-	const struct ftpd_config *config;
-	struct bridge *bridge;
-	struct loop *loop;
-	struct ftp_tls *tls; /* NULL: off */
-	struct control *controls;
-	unsigned count;
-	bool draining;
-	unsigned char *buffer; /* for what is consumed at once */
-};
-
-struct pending {
-	struct pending *next;
-	size_t len;
-	char line[];
-};
+#define CONTROL_BAD_MAX 8 /* lines that are no commands */
 
 struct control {
 	struct ftpd *ftpd;
@@ -142,15 +115,5 @@ enum control_peer control_look(const struct control *c);
 
 /* c->path from the argument; false after a reply. */
 bool control_path(struct control *c, const char *arg);
-
-/* dispatch.c: carries out one line. */
-void control_dispatch(struct control *c, const char *line);
-
-void status_drop(struct status *s); /* NULL is fine */
-
-/* control_io.c */
-bool control_io_open(struct control *c);
-void control_io_close(struct control *c);
-void control_start_tls(struct control *c); /* once the reply is out */
 
 #endif

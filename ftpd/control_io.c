@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control connection's bytes: from the socket to command lines, with the
- * queue of those that must wait, and the change to TLS.
+ * From the socket to command lines, with the queue of those that must wait,
+ * and the change to TLS.
  */
+#include "ftpd/control_io.h"
+
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +18,24 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include "ftpd/control.h"
+#include "ftpd/handler.h"
 #include "ftpd/transfer.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+
+static void
+drop_pending(struct control *c)
+{
+	struct pending *p, *next;
+
+	for (p = c->first; p; p = next) {
+		next = p->next;
+		mem_wipe(p->line, p->len);
+		free(p);
+	}
+	c->first = c->last = NULL;
+	c->npending = 0;
+}
 
 static void
 enqueue(struct control *c, const char *line, size_t len)
@@ -221,33 +237,7 @@ on_read(struct bufferevent *bev, void *arg)
 	control_run(arg);
 }
 
-/* All that was to be sent has been handed to the kernel. */
-static void
-on_written(struct bufferevent *bev, void *arg)
-{
-	struct control *c = arg;
-
-	(void)bev;
-	if (c->closing) {
-		if (c->ssl)
-			SSL_shutdown(c->ssl);
-		ERR_clear_error();
-		shutdown(c->fd, SHUT_WR);
-		control_kill(c);
-	} else if (c->upgrading) {
-		control_start_tls(c);
-	} else {
-		control_run(c);
-	}
-}
-
-static void
-set_callbacks(struct control *c)
-{
-	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
-	bufferevent_setwatermark(c->bev, EV_READ, 0, CONTROL_INPUT_MAX);
-	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
-}
+static void set_callbacks(struct control *c);
 
 /* From here on the handshake's bytes are the only ones that count. */
 static bool
@@ -274,8 +264,8 @@ open_tls(struct control *c)
  * What came before the handshake was not protected, and must not be taken for
  * commands that were: it is dropped, with what waits.
  */
-void
-control_start_tls(struct control *c)
+static void
+start_tls(struct control *c)
 {
 	struct evbuffer *in = bufferevent_get_input(c->bev);
 	size_t left = evbuffer_get_length(in);
@@ -283,14 +273,7 @@ control_start_tls(struct control *c)
 	if (left > 0 || c->first)
 		log_warn("ftpd", session_id(c->session), "early_plaintext",
 			 KV_U("bytes", left), KV_U("lines", c->npending));
-	while (c->first) {
-		struct pending *p = c->first;
-
-		c->first = p->next;
-		free(p);
-	}
-	c->last = NULL;
-	c->npending = 0;
+	drop_pending(c);
 	line_init(&c->reader);
 	bufferevent_setfd(c->bev, -1);
 	bufferevent_free(c->bev);
@@ -301,6 +284,34 @@ control_start_tls(struct control *c)
 		close(c->fd);
 		control_kill(c);
 	}
+}
+
+/* All that was to be sent has been handed to the kernel. */
+static void
+on_written(struct bufferevent *bev, void *arg)
+{
+	struct control *c = arg;
+
+	(void)bev;
+	if (c->closing) {
+		if (c->ssl)
+			SSL_shutdown(c->ssl);
+		ERR_clear_error();
+		shutdown(c->fd, SHUT_WR);
+		control_kill(c);
+	} else if (c->upgrading) {
+		start_tls(c);
+	} else {
+		control_run(c);
+	}
+}
+
+static void
+set_callbacks(struct control *c)
+{
+	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
+	bufferevent_setwatermark(c->bev, EV_READ, 0, CONTROL_INPUT_MAX);
+	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 }
 
 bool
@@ -323,4 +334,5 @@ control_io_close(struct control *c)
 		bufferevent_free(c->bev);
 	c->bev = NULL;
 	c->ssl = NULL;
+	drop_pending(c);
 }

@@ -23,7 +23,7 @@ ftpd_open(struct ftpd **out, const struct ftpd_config *cfg, struct bridge *b)
 		return err;
 	}
 	/* One byte in front, for a CR that waited for its LF. */
-	f->buffer = (unsigned char *)mem_alloc(CONTROL_DATA_BUFFER + 1) + 1;
+	f->buffer = (unsigned char *)mem_alloc(FTPD_BUFFER + 1) + 1;
 	*out = f;
 	return ERR_OK;
 }

@@ -10,6 +10,9 @@
 
 typedef void handler_fn(struct control *c, const char *arg);
 
+/* dispatch.c: finds the handler of one line, and whether it may be run. */
+void control_dispatch(struct control *c, const char *line);
+
 /* login.c */
 handler_fn handle_auth, handle_pass, handle_pbsz, handle_prot, handle_user;
 
@@ -34,6 +37,7 @@ handler_fn handle_clnt, handle_feat, handle_help, handle_noop, handle_opts,
 
 /* status.c: STAT with a path, a listing on the control connection */
 handler_fn handle_stat_path;
+void status_drop(struct status *s); /* NULL is fine */
 
 /* SITE UTIME and SITE CHMOD, in file.c; arg is behind the word. */
 handler_fn handle_site_utime, handle_site_chmod;

@@ -46,10 +46,12 @@ upload_closed(void *arg, enum err err, const char *why)
 	struct ftp_upload *u = arg;
 	struct transfer *t = &u->t;
 
-	if (t->stop_code)
+	if (t->stop_code && u->kept == 0)
+		transfer_end(t, t->stop_code, "%s", t->stop_text);
+	else if (t->stop_code)
 		transfer_end(t, t->stop_code,
-			     "%s Kept are %" PRIu64
-			     " bytes; a restart may go on from there.",
+			     "%s %" PRIu64
+			     " bytes are kept; a restart may go on from there.",
 			     t->stop_text, u->kept);
 	else if (err)
 		transfer_end(t, reply_transfer_code(err), "%s", why);
@@ -243,12 +245,12 @@ upload_pump(void *arg)
 	enum err err = ERR_OK;
 
 	while (total < UPLOAD_BUDGET && !err && !u->paused) {
-		io = data_read(u->t.data, p, CONTROL_DATA_BUFFER, &n);
+		io = data_read(u->t.data, p, FTPD_BUFFER, &n);
 		if (io != DATA_OK)
 			break;
 		total += n;
 		err = upload_write(u, n, &why);
-		if (n < CONTROL_DATA_BUFFER)
+		if (n < FTPD_BUFFER)
 			break;
 	}
 	u->t.moved += total;
