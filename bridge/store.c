@@ -248,6 +248,7 @@ part_ok(const struct store *s, uint32_t no, uint64_t len)
 	       len <= s->limits.part_max;
 }
 
+/* NOLINTNEXTLINE(readability-function-size) */
 struct store_op *
 store_put_part(struct store *s, struct store_target t, uint32_t no,
 	       uint64_t off, const struct store_body *body, store_done_fn *fn,
@@ -329,6 +330,7 @@ store_head(struct store *s, const char *key, store_done_fn *fn, void *arg)
 	return submit_key(store_op_new(s, STORE_CALL_HEAD, fn, arg), key);
 }
 
+/* NOLINTNEXTLINE(readability-function-size) */
 struct store_op *
 store_get(struct store *s, const char *key, const char *etag, uint64_t off,
 	  size_t len, store_done_fn *fn, void *arg)
