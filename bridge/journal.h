@@ -213,7 +213,8 @@ void journal_forget(struct journal *j, void *arg);
 
 /*
  * Prunes ended rows older than before_ms (unless a hidden object, a source or
- * an orphan still waits for its deletion), delivered events as old, and the
+ * an orphan still waits for its deletion), events as old that were delivered to
+ * every sink they were meant for (one without any delivery stays), and the
  * oldest attributes beyond max: some hundreds at once; `more`: call again.
  */
 void journal_prune(struct journal *j, int64_t before_ms, size_t attrs_max,

@@ -106,13 +106,16 @@ static const char *const texts[STMT_COUNT] = {
 		" INDEXED BY uploads_ended_at WHERE state >= 6"
 		" AND ended_at < ?1 AND flags & 20 = 0 AND hidden_etag = ''"
 		" ORDER BY ended_at LIMIT ?2)",
-	/* The newest event stays, so that no sequence number comes twice. */
+	/*
+	 * One that no sink has been given yet is owed to all of them. The
+	 * newest event stays, so that no sequence number comes twice.
+	 */
 	[STMT_PRUNE_EVENTS] =
-		"DELETE FROM events WHERE seq IN (SELECT seq FROM"
-		" (SELECT seq, at FROM events ORDER BY seq LIMIT ?2) AS old"
-		" WHERE at < ?1 AND seq < (SELECT max(seq) FROM events)"
-		" AND NOT EXISTS (SELECT 1 FROM deliveries"
-		" WHERE event = old.seq AND state <> 1))",
+		"DELETE FROM events WHERE seq IN (SELECT event FROM deliveries"
+		" GROUP BY event HAVING min(state) = 1 AND max(state) = 1"
+		" AND event < (SELECT max(seq) FROM events)"
+		" AND (SELECT at FROM events WHERE seq = event) < ?1"
+		" ORDER BY event LIMIT ?2)",
 	[STMT_PRUNE_ATTRS] =
 		"DELETE FROM attributes WHERE seq IN (SELECT seq FROM"
 		" attributes WHERE seq <= (SELECT seq FROM attributes"

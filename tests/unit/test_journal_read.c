@@ -423,11 +423,64 @@ test_prune_leaves_events_that_are_owed(void **state)
 	ask(w, "INSERT INTO deliveries VALUES (1, 's', 0, 0, 0)");
 	ask(w, "INSERT INTO deliveries VALUES (2, 's', 0, 0, 1)");
 	prune(w, INT64_MAX, 10);
-	/* Owed: the first. The last keeps its number from coming again. */
-	assert_int_equal(ask(w, "SELECT sum(seq) FROM events"), 1 + 4);
+	/* Owed: the first, and the third, which nobody was given yet. */
+	assert_int_equal(ask(w, "SELECT sum(seq) FROM events"), 1 + 3 + 4);
 	assert_int_equal(ask(w, "SELECT count(*) FROM deliveries"), 1);
+}
+
+static void
+test_prune_leaves_events_until_every_sink_has_them(void **state)
+{
+	struct world *w = *state;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		put_event(w, "published");
+	ask(w, "INSERT INTO deliveries VALUES (1, 's', 0, 0, 1),"
+	       " (1, 't', 0, 0, 1), (2, 's', 0, 0, 1), (2, 't', 0, 0, 0),"
+	       " (3, 's', 0, 0, 2), (3, 't', 0, 0, 1)");
+	prune(w, 0, 10);
+	assert_int_equal(ask(w, "SELECT count(*) FROM events"), 4);
+	prune(w, INT64_MAX, 10);
+	/* The third is dead in one of its sinks: it is kept to be seen. */
+	assert_int_equal(ask(w, "SELECT sum(seq) FROM events"), 2 + 3 + 4);
+}
+
+static void
+test_prune_keeps_the_newest_event(void **state)
+{
+	struct world *w = *state;
+
 	put_event(w, "published");
-	assert_int_equal(ask(w, "SELECT max(seq) FROM events"), 5);
+	put_event(w, "published");
+	ask(w, "INSERT INTO deliveries VALUES (1, 's', 0, 0, 1),"
+	       " (2, 's', 0, 0, 1)");
+	assert_false(prune(w, INT64_MAX, 10));
+	assert_int_equal(ask(w, "SELECT sum(seq) FROM events"), 2);
+	put_event(w, "published");
+	assert_int_equal(ask(w, "SELECT max(seq) FROM events"), 3);
+}
+
+static void
+test_prune_of_events_is_done_in_pieces(void **state)
+{
+	struct world *w = *state;
+	int i;
+
+	for (i = 0; i < 20; i++)
+		put_event(w, "published");
+	/* The oldest are owed for ever; what lies behind them still goes. */
+	ask(w, "WITH RECURSIVE n(i) AS"
+	       " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1201)"
+	       " INSERT INTO events SELECT 20 + i, printf('%032x', i),"
+	       " printf('%032x', i), 'k', 1, '{}' FROM n");
+	assert_int_equal(ask(w, "SELECT count(*) FROM events"), 1221);
+	ask(w, "INSERT INTO deliveries SELECT seq, 's', 0, 0, 1 FROM events"
+	       " WHERE seq > 20");
+	assert_true(prune(w, INT64_MAX, 10));
+	assert_true(prune(w, INT64_MAX, 10));
+	assert_false(prune(w, INT64_MAX, 10));
+	assert_int_equal(ask(w, "SELECT count(*) FROM events"), 21);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -450,6 +503,9 @@ main(void)
 		T(test_prune_is_done_in_pieces),
 		T(test_prune_leaves_the_youngest_attributes),
 		T(test_prune_leaves_events_that_are_owed),
+		T(test_prune_leaves_events_until_every_sink_has_them),
+		T(test_prune_keeps_the_newest_event),
+		T(test_prune_of_events_is_done_in_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
