@@ -16,6 +16,7 @@
 #define PRUNE_MS 3600000		/* how often */
 #define PRUNE_AFTER_MS (24LL * 3600000) /* how long ended rows are kept */
 #define ATTRS_MAX 1000000		/* attribute rows kept */
+#define PRUNES_MAX 1000			/* calls in a row: 500,000 rows */
 
 struct courier {
 	struct loop *loop;
@@ -24,6 +25,7 @@ struct courier {
 	struct loop_timer *beat;
 	uint64_t checkpoint_at, prune_at; /* clock_ms() */
 	bool checkpointing;
+	unsigned prunes; /* calls in a row; 0: none is under way */
 };
 
 static void
@@ -37,12 +39,32 @@ checkpoint_done(void *arg, const struct journal_reply *r)
 		log_warn(PART, NULL, "checkpoint", KV_ERR(r->err));
 }
 
+static void prune(struct courier *c);
+
+/* A few hundred rows at a time, so that commits get in between. */
 static void
 prune_done(void *arg, const struct journal_reply *r)
 {
-	(void)arg;
+	struct courier *c = arg;
+
 	if (r->err)
 		log_warn(PART, NULL, "prune", KV_ERR(r->err));
+	if (!r->err && r->more && c->prunes < PRUNES_MAX) {
+		prune(c);
+		return;
+	}
+	if (c->prunes > 1)
+		log_info(PART, NULL, "pruned", KV_U("calls", c->prunes));
+	c->prunes = 0;
+	c->prune_at = clock_ms() + PRUNE_MS;
+}
+
+static void
+prune(struct courier *c)
+{
+	c->prunes++;
+	journal_prune(c->journal, clock_wall_ms() - PRUNE_AFTER_MS, ATTRS_MAX,
+		      prune_done, c);
 }
 
 static void
@@ -56,11 +78,8 @@ on_beat(void *arg)
 		c->checkpointing = true;
 		journal_checkpoint(c->journal, checkpoint_done, c);
 	}
-	if (now >= c->prune_at) {
-		c->prune_at = now + PRUNE_MS;
-		journal_prune(c->journal, clock_wall_ms() - PRUNE_AFTER_MS,
-			      ATTRS_MAX, prune_done, c);
-	}
+	if (c->prunes == 0 && now >= c->prune_at)
+		prune(c);
 	loop_timer_set(c->beat, BEAT_MS);
 }
 
