@@ -82,6 +82,7 @@ add_extension(X509 *cert, int nid, const char *value)
 	return ok;
 }
 
+/* Also for clients on this host, who are the first to try it. */
 static bool
 add_name(X509 *cert, const char *name)
 {
@@ -89,7 +90,8 @@ add_name(X509 *cert, const char *name)
 	bool ip = inet_pton(AF_INET, name, &a) == 1 ||
 		  inet_pton(AF_INET6, name, &a) == 1;
 	X509_NAME *subject = X509_get_subject_name(cert);
-	char *alt = mem_printf("%s:%s", ip ? "IP" : "DNS", name);
+	char *alt = mem_printf("%s:%s,DNS:localhost,IP:127.0.0.1,IP:::1",
+			       ip ? "IP" : "DNS", name);
 	bool ok;
 
 	ok = X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,

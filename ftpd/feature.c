@@ -100,6 +100,8 @@ handle_opts(struct control *c, const char *arg)
 		 strcasecmp(arg, "UTF8") == 0 ||
 		 strcasecmp(arg, "UTF-8 ON") == 0)
 		control_reply(c, 200, "Names are in UTF-8.");
+	else if (strcasecmp(arg, "REST STOR") == 0)
+		control_reply(c, 200, "STOR may follow REST.");
 	else if (strncasecmp(arg, "UTF8 ", 5) == 0)
 		control_reply(c, 504, "Names are always in UTF-8.");
 	else
