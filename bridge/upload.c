@@ -354,12 +354,25 @@ uploads_kick(struct uploads *us)
 	loop_post(us->b->loop, &us->kick);
 }
 
+/* Freed segments kept for reuse count against the spool: they go first. */
+static void
+trim_free_list(struct uploads *us)
+{
+	uint64_t kept = spool_free_bytes(us->b->spool);
+	uint64_t used = kept ? ledger_spool_used(us->b->ledger) : 0;
+	uint64_t max = us->b->config->spool_max;
+
+	if (max && used + kept > max - max / 8)
+		spool_trim(us->b->spool, used < max / 2 ? kept / 2 : 0);
+}
+
 static void
 tick(void *arg)
 {
 	struct uploads *us = arg;
 	struct upload *u, *next;
 
+	trim_free_list(us);
 	for (u = us->list; u; u = next) {
 		u->busy++;
 		parts_tick(u);

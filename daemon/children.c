@@ -121,7 +121,8 @@ on_master_death(int sig)
 void
 children_signals_reset(void)
 {
-	static const int ignored[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE };
+	static const int ignored[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE,
+				       SIGXFSZ };
 	sigset_t none;
 	size_t i;
 
