@@ -115,13 +115,13 @@ read_input(struct conn *c)
 	int reads = READS, rc;
 
 	/* With output to be sent and no reading, one call sends it. */
+	c->active = clock_ms();
 	if (!may_read(c))
 		reads = ssh_get_status(c->ssh) & SSH_WRITE_PENDING ? 1 : 0;
 	while (reads-- > 0) {
 		rc = ssh_event_dopoll(c->poll, 0);
 		if (lost(c, rc) || rc == SSH_AGAIN)
 			return;
-		c->active = clock_ms();
 		if (!c->auth.done)
 			auth_run(c);
 		if (!may_read(c) || lost(c, SSH_OK))
@@ -253,20 +253,29 @@ drop_ssh(struct conn *c, bool politely)
 	c->ssh = NULL;
 }
 
-/* A client that leaves is no event; what else ends a connection is. */
+static bool
+is_farewell(const char *why)
+{
+	return why[0] == '\0' || strncmp(why, "Socket error", 12) == 0 ||
+	       strncmp(why, "Received SSH_MSG_DISCONNECT", 27) == 0;
+}
+
+/*
+ * A client that leaves is no event. Other ends are: after the log-in one that
+ * libssh finds (a MAC that is wrong, say) is not what happens every day.
+ */
 static void
 log_loss(const struct conn *c)
 {
 	const char *why = c->gone ? ssh_get_error(c->ssh) : c->ending;
+	const char *id = session_id(c->session);
 
-	if (c->gone && (strncmp(why, "Socket error", 12) == 0 ||
-			strncmp(why, "Received SSH_MSG_DISCONNECT", 27) == 0 ||
-			why[0] == '\0'))
-		log_debug("sftpd", session_id(c->session), "disconnected",
-			  KV_S("why", why));
+	if (c->gone && is_farewell(why))
+		log_debug("sftpd", id, "disconnected", KV_S("why", why));
+	else if (c->gone && c->auth.done)
+		log_warn("sftpd", id, "transport_error", KV_S("why", why));
 	else
-		log_info("sftpd", session_id(c->session), "connection_ended",
-			 KV_S("why", why));
+		log_info("sftpd", id, "connection_ended", KV_S("why", why));
 }
 
 /*

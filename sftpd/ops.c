@@ -11,13 +11,18 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+/*
+ * A name given to an upload at its end needs the right to write, any other
+ * new name that to rename: which one it is the vfs knows. Those who may only
+ * write may ask how far their upload has come.
+ */
 /* clang-format off */
 static const struct op packets[] = {
 	{ SFTP_OPEN, "open", 0, OP_CHANGES, parse_open, start_open },
 	{ SFTP_CLOSE, "close", 0, OP_CHANGES | OP_BARRIER,
 	  parse_close, start_close },
 	{ SFTP_READ, "read", USER_READ, OP_SENDS, parse_read, start_read },
-	{ SFTP_LSTAT, "lstat", USER_LIST, 0, parse_path, start_stat },
+	{ SFTP_LSTAT, "lstat", 0, 0, parse_path, start_stat },
 	{ SFTP_FSTAT, "fstat", 0, 0, parse_file, start_fstat },
 	{ SFTP_SETSTAT, "setstat", USER_WRITE, OP_CHANGES,
 	  parse_path_attrs, start_setstat },
@@ -33,13 +38,14 @@ static const struct op packets[] = {
 	{ SFTP_RMDIR, "rmdir", USER_DELETE, OP_CHANGES,
 	  parse_path, start_rmdir },
 	{ SFTP_REALPATH, "realpath", 0, 0, parse_path, start_realpath },
-	{ SFTP_STAT, "stat", USER_LIST, 0, parse_path, start_stat },
-	{ SFTP_RENAME, "rename", USER_RENAME, OP_CHANGES,
+	{ SFTP_STAT, "stat", 0, 0, parse_path, start_stat },
+	{ SFTP_RENAME, "rename", USER_RENAME | USER_WRITE, OP_CHANGES,
 	  parse_two_paths, start_rename },
 };
 
 static const struct op extensions[] = {
-	{ SFTP_EXTENDED, "posix-rename@openssh.com", USER_RENAME, OP_CHANGES,
+	{ SFTP_EXTENDED, "posix-rename@openssh.com",
+	  USER_RENAME | USER_WRITE, OP_CHANGES,
 	  parse_two_paths, start_posix_rename },
 	{ SFTP_EXTENDED, "statvfs@openssh.com", 0, 0,
 	  parse_path, start_statvfs },

@@ -34,8 +34,9 @@ enum {
 struct op {
 	uint8_t type;
 	const char *name; /* of an extension, else for the log */
-	unsigned right;	  /* enum user_right; 0: vfs decides by the flags */
-	unsigned how;	  /* OP_* */
+	unsigned
+		right; /* enum user_right: one of them is needed; 0: vfs decides */
+	unsigned how; /* OP_* */
 	/*
 	 * Reads the packet behind its id into r. A field that is missing is
 	 * the caller's to find. Other than ERR_OK: the reply, with r->why.
