@@ -136,22 +136,22 @@ list_parts(struct null_s3 *s, const struct null_s3_request *r,
 		   i < u->last ? "true" : "false", i);
 }
 
-/* The text of the next <name>…</name> at *at, which moves behind it. */
-static const char *
-next_element(const char **at, const char *name, char *out, size_t size)
+/* The text of <name>…</name> in [at, end), whatever stands around it. */
+static bool
+element(const char *at, const char *end, const char *name, char *out,
+	size_t size)
 {
-	const char *p = strstr(*at, name), *end;
+	const char *p = strstr(at, name), *stop;
 
-	if (!p)
-		return NULL;
-	p += strlen(name) + 1;
-	end = strchr(p, '<');
-	if (!end || (size_t)(end - p) >= size)
-		return NULL;
-	memcpy(out, p, (size_t)(end - p));
-	out[end - p] = '\0';
-	*at = end + strlen(name) + 2;
-	return out;
+	if (!p || p >= end)
+		return false;
+	p += strlen(name);
+	stop = strchr(p, '<');
+	if (!stop || (size_t)(stop - p) >= size)
+		return false;
+	memcpy(out, p, (size_t)(stop - p));
+	out[stop - p] = '\0';
+	return true;
 }
 
 /* Adds the parts named in the body up; false when one is not there. */
@@ -159,17 +159,19 @@ static bool
 sum_parts(struct upload *u, const char *xml, uint64_t *size)
 {
 	char no_text[16], etag[NULL_S3_ETAG + 16];
+	const char *at, *end;
 	unsigned long no;
 
 	*size = 0;
-	while (next_element(&xml, "<PartNumber", no_text, sizeof(no_text))) {
-		no = strtoul(no_text, NULL, 10);
-		if (no < 1 || no > u->last ||
-		    !next_element(&xml, "<ETag", etag, sizeof(etag)))
+	/* Clients write the two elements in either order, quotes as they
+	 * like. */
+	for (at = strstr(xml, "<Part>"); at; at = strstr(end, "<Part>")) {
+		end = strstr(at, "</Part>");
+		if (!end || !element(at, end, "<PartNumber>", no_text, 16) ||
+		    !element(at, end, "<ETag>", etag, sizeof(etag)))
 			return false;
-		if (strncmp(etag, "&#34;", 5) == 0) /* as Go writes it */
-			memmove(etag, etag + 5, strlen(etag + 5) + 1);
-		if (!u->parts[no - 1].etag[0] ||
+		no = strtoul(no_text, NULL, 10);
+		if (no < 1 || no > u->last || !u->parts[no - 1].etag[0] ||
 		    !strstr(etag, u->parts[no - 1].etag))
 			return false;
 		*size += u->parts[no - 1].size;
