@@ -366,9 +366,15 @@ void abort_start(struct uploads *us, const char *id);
 void aborts_tick(struct uploads *us);
 bool abort_running(struct uploads *us, const char *id);
 
-/* Aborts a live row on an operator's word. */
+/*
+ * Aborts this very row on an operator's word, or, for the sweeper, only while
+ * nobody drives it and it has been parked since before that time (Unix ms).
+ * ERR_CONFLICT: it ended, or it goes on. Nothing else of its key is touched.
+ */
 void upload_abort_row(struct uploads *us, const struct journal_upload *row,
 		      upload_done_fn *fn, void *arg);
+void upload_expire_row(struct uploads *us, const struct journal_upload *row,
+		       int64_t parked_before, upload_done_fn *fn, void *arg);
 
 /* upload_seal.c: RENAME of a temporary name */
 struct upload_call *seal_rename(struct uploads *us, struct upload_who who,

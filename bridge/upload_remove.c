@@ -20,7 +20,9 @@ struct remover {
 	struct uname name;
 	struct user *user;
 	char session[16];
-	bool any_user; /* an operator asked */
+	/* An operator or the sweeper asked: of this upload and nothing else. */
+	char id[ID_LEN + 1];
+	int64_t parked_before; /* the sweeper: only while it is parked */
 	struct keylock *lock;
 	struct journal_upload row;
 	struct store_object object;
@@ -200,6 +202,24 @@ abort_headed(void *arg, const struct store_result *res)
 	abort_row(r);
 }
 
+/* The row that was meant is not there any more, or is used again. */
+static bool
+too_late(const struct remover *r, const struct journal_upload *row)
+{
+	if (!*r->id)
+		return false;
+	return !row || strcmp(row->id, r->id) ||
+	       (r->parked_before && (row->state != UPLOAD_PARKED ||
+				     row->parked_at >= r->parked_before));
+}
+
+static bool
+is_mine(const struct remover *r, const struct journal_upload *row)
+{
+	return *r->id || (r->user && !strcmp(row->user, r->user->name) &&
+			  !strcmp(row->path, r->name.path));
+}
+
 /* Locked: look again, since anything may have happened before. */
 static void
 locked_found(void *arg, const struct journal_reply *reply)
@@ -209,19 +229,20 @@ locked_found(void *arg, const struct journal_reply *reply)
 
 	if (reply->err) {
 		remover_end(r, ERR_AGAIN, "the journal cannot be read now");
+	} else if (too_late(r, row)) {
+		remover_end(r, ERR_CONFLICT, "it has ended or goes on already");
 	} else if (!row) {
 		if (r->name.temp)
 			remover_end(r, ERR_NOT_FOUND, NULL);
 		else
 			store_head(r->name.store, r->name.key, object_headed,
 				   r);
-	} else if (strcmp(row->path, r->name.path) ||
-		   row->state == UPLOAD_CLOSING ||
+	} else if (!is_mine(r, row) || row->state == UPLOAD_CLOSING ||
 		   row->state == UPLOAD_COMPLETING) {
 		remover_wait(r);
 	} else {
 		r->row = *row;
-		if (r->name.temp || r->any_user)
+		if (r->name.temp || *r->id)
 			abort_row(r);
 		else
 			store_head(r->name.store, r->name.key, abort_headed, r);
@@ -255,19 +276,22 @@ found(void *arg, const struct journal_reply *reply)
 {
 	struct remover *r = arg;
 	const struct journal_upload *row = reply->upload;
-	const char *me = r->user ? r->user->name : row ? row->user : "";
 
 	if (reply->err) {
 		remover_end(r, ERR_AGAIN, "the journal cannot be read now");
 		return;
 	}
+	if (too_late(r, row)) {
+		remover_end(r, ERR_CONFLICT, "it has ended or goes on already");
+		return;
+	}
 	if (!row) {
-		lock_key(r, me, false);
+		lock_key(r, r->user->name, false);
 		return;
 	}
 	r->row = *row;
-	if (!strcmp(row->path, r->name.path) && !strcmp(row->user, me))
-		lock_key(r, me, true);
+	if (is_mine(r, row))
+		lock_key(r, row->user, !r->parked_before);
 	else if (r->name.temp)
 		remover_end(r, ERR_NOT_FOUND, NULL);
 	else if (row->state == UPLOAD_CLOSING ||
@@ -312,8 +336,8 @@ upload_remove(struct uploads *us, struct upload_who who,
 }
 
 void
-upload_abort_row(struct uploads *us, const struct journal_upload *row,
-		 upload_done_fn *fn, void *arg)
+upload_expire_row(struct uploads *us, const struct journal_upload *row,
+		  int64_t parked_before, upload_done_fn *fn, void *arg)
 {
 	struct remover *r = remover_new(us, fn, arg);
 	struct upload_name name = { bridge_store(us->b, row->store), row->key,
@@ -325,9 +349,18 @@ upload_abort_row(struct uploads *us, const struct journal_upload *row,
 		return;
 	}
 	uname_copy(&r->name, &name);
-	str_copy(r->session, sizeof(r->session), "ctl");
-	r->any_user = true;
+	str_copy(r->session, sizeof(r->session),
+		 parked_before ? "sweeper" : "ctl");
+	str_copy(r->id, sizeof(r->id), row->id);
+	r->parked_before = parked_before;
 	remover_find(r);
+}
+
+void
+upload_abort_row(struct uploads *us, const struct journal_upload *row,
+		 upload_done_fn *fn, void *arg)
+{
+	upload_expire_row(us, row, 0, fn, arg);
 }
 
 /* hidden_delete() */

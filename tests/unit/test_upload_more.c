@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The conductor where several things happen to one key at once. */
+#include "tests/unit/upload_world.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bridge/upload_private.h"
+
+#define NEW (VFS_CREAT | VFS_TRUNC)
+
+struct found {
+	bool done;
+	struct journal_upload row;
+};
+
+static void
+row_found(void *arg, const struct journal_reply *r)
+{
+	struct found *f = arg;
+
+	if (r->upload)
+		f->row = *r->upload;
+	f->done = true;
+}
+
+/* The live row of a key; without an id when there is none. */
+static struct journal_upload
+live_row(const char *key)
+{
+	struct found f = { .done = false };
+
+	journal_find(w.b->journal, "main", key, row_found, &f);
+	world_wait(&f.done);
+	return f.row;
+}
+
+struct ended {
+	bool done;
+	enum err err;
+};
+
+static void
+call_ended(void *arg, enum err err, const char *why)
+{
+	struct ended *e = arg;
+
+	(void)why;
+	e->err = err;
+	e->done = true;
+}
+
+static enum err
+abort_row(const struct journal_upload *row)
+{
+	struct ended e = { .done = false };
+
+	upload_abort_row(w.b->uploads, row, call_ended, &e);
+	world_wait(&e.done);
+	return e.err;
+}
+
+/* A broken upload of n bytes, as it is in the journal. */
+static struct journal_upload
+broken(struct session *s, const char *path, size_t n, int seed)
+{
+	struct writer x;
+
+	assert_int_equal(writer_open(&x, s, path, NEW, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 0, n, seed), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_BROKEN), ERR_OK);
+	return live_row(path + 1);
+}
+
+static void
+test_abort_spares_what_was_published_meanwhile(void **state)
+{
+	struct session *s = world_login("ann");
+	struct journal_upload row = broken(s, "/a", 100, 1);
+	struct writer x;
+
+	(void)state;
+	assert_int_equal(writer_open(&x, s, "/a", 0, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 100, 10, 1), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
+	assert_int_equal(abort_row(&row), ERR_CONFLICT);
+	check_object("a", 110, 1);
+	assert_int_equal(count_events("deleted"), 0);
+	world_logout(s);
+	check_clean();
+}
+
+static void
+test_abort_spares_the_next_generation(void **state)
+{
+	struct session *s = world_login("ann");
+	struct journal_upload row = broken(s, "/a", 100, 1);
+	struct journal_upload next = broken(s, "/a", 200, 2);
+
+	(void)state;
+	assert_string_not_equal(row.id, next.id);
+	assert_int_equal(abort_row(&row), ERR_CONFLICT);
+	assert_string_equal(live_row("a").id, next.id);
+	assert_int_equal(abort_row(&next), ERR_OK);
+	world_logout(s);
+	check_clean();
+	assert_int_equal(count_events("aborted"), 2);
+}
+
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_abort_spares_what_was_published_meanwhile),
+		TEST(test_abort_spares_the_next_generation),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
