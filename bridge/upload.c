@@ -12,14 +12,19 @@ static void
 call_post(void *arg)
 {
 	struct upload_call *c = arg;
+	struct uploads *us = c->us;
 
 	c->deliver(c);
+	us->calls--;
+	if (us->draining)
+		uploads_kick(us);
 }
 
 void
 call_init(struct upload_call *c, struct uploads *us,
 	  void (*deliver)(struct upload_call *c))
 {
+	us->calls++;
 	c->us = us;
 	c->deliver = deliver;
 	c->post.fn = call_post;
@@ -337,7 +342,8 @@ kick_run(void *arg)
 	us->kicked = false;
 	parts_send(us);
 	keyers_wake(us);
-	if (us->draining && !us->list && !us->aborts && us->drained) {
+	if (us->draining && !us->list && !us->aborts && !us->calls &&
+	    us->drained) {
 		void (*fn)(void *) = us->drained;
 
 		us->drained = NULL;

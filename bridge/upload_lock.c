@@ -126,6 +126,10 @@ keyer_taken(struct keyer *k)
 	char id[ID_LEN + 1];
 	int slot;
 
+	if (us->draining) {
+		keyer_done(k, ERR_AGAIN, "the service is stopping", NULL);
+		return;
+	}
 	loop_timer_set(k->timer, KEYER_POLL_MS);
 	if (u) {
 		keyer_local(k, u);

@@ -199,6 +199,7 @@ struct uploads {
 	struct bridge *b;
 	struct upload *list;
 	unsigned count;
+	unsigned calls; /* not delivered yet, dropped ones among them */
 	struct keyer *keyers;
 	struct abort_job *aborts;
 	struct loop_timer *tick;

@@ -108,6 +108,24 @@ test_abort_spares_the_next_generation(void **state)
 	assert_int_equal(count_events("aborted"), 2);
 }
 
+/* The session is gone and the worker leaves: the call still comes to its end. */
+static void
+test_drain_waits_for_calls_that_were_dropped(void **state)
+{
+	struct session *s = world_login("ann");
+
+	(void)state;
+	assert_int_equal(do_put(s, "/a", 10, 1), ERR_OK);
+	vfs_rename(s, "/a", "/b", false, NULL, NULL);
+	world_logout(s);
+	world_close();
+	world_open();
+	check_object("b", 10, 1);
+	check_no_object("a");
+	assert_int_equal(count_events("renamed"), 1);
+	check_clean();
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
@@ -117,6 +135,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_abort_spares_what_was_published_meanwhile),
 		TEST(test_abort_spares_the_next_generation),
+		TEST(test_drain_waits_for_calls_that_were_dropped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
