@@ -81,6 +81,9 @@ void vfs_stat_upload(struct vfs_stat *st, const struct upload_view *v);
  */
 void vfs_folder_look(struct vfs_call *c, void (*then)(struct vfs_call *c));
 
+/* A live upload whose key lies below the folder c->name, if there is one. */
+void vfs_live_below(struct vfs_call *c, journal_done_fn *fn);
+
 void vfs_open_read(struct vfs_call *c); /* vfs_read.c */
 
 struct vfs_file {
