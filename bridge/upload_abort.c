@@ -90,20 +90,6 @@ aborts_tick(struct uploads *us)
 	}
 }
 
-/* What a REMOVE hid is deleted when no live upload took it over. */
-static void
-job_hidden_found(void *arg, const struct journal_reply *r)
-{
-	struct abort_job *j = arg;
-	struct keylock *lock;
-
-	if (!r->err && !r->upload &&
-	    !keylock_take(j->us->b->locks, j->row.store, j->row.key, &lock))
-		hidden_delete(j->us, j->store, j->row.key, j->row.hidden_etag,
-			      lock);
-	job_end(j);
-}
-
 static void job_recorded(void *arg, const struct journal_reply *r);
 
 static void
@@ -140,10 +126,8 @@ job_recorded(void *arg, const struct journal_reply *r)
 		 KV_S("user", j->row.user), KV_S("path", j->row.path));
 	spool_remove(j->us->b->spool, j->id, NULL, NULL);
 	if (*j->row.hidden_etag)
-		journal_find(j->us->b->journal, j->row.store, j->row.key,
-			     job_hidden_found, j);
-	else
-		job_end(j);
+		hidden_delete(j->us, &j->row, NULL, NULL, NULL);
+	job_end(j);
 }
 
 static void job_sweep(struct abort_job *j);

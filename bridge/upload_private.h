@@ -390,8 +390,11 @@ void copy_drive(struct upload *u);
 void append_start(struct upload *u);
 void append_pump(struct upload *u);
 
-/* upload_remove.c */
-/* With the key locked, no live row: deletes what a REMOVE had hidden. */
-void hidden_delete(struct uploads *us, struct store *store, const char *key,
-		   const char *etag, struct keylock *lock);
+/*
+ * upload_hidden.c: deletes what a REMOVE had hidden behind this row, which has
+ * ended or is aborting. Takes over the key's lock; NULL: takes it itself.
+ * ERR_IN_USE: another upload to the key goes on; the sweeper repeats it.
+ */
+void hidden_delete(struct uploads *us, const struct journal_upload *row,
+		   struct keylock *lock, upload_done_fn *fn, void *arg);
 #endif

@@ -163,17 +163,38 @@ hide_headed(void *arg, const struct store_result *res)
 /* The upload itself. */
 
 static void
+object_gone(void *arg, enum err err, const char *why)
+{
+	remover_end(arg, err, why);
+}
+
+/*
+ * No live row hides the object any more, so it goes before the reply; only
+ * where that is broken off is it left to the sweeper.
+ */
+static void
 abort_recorded(void *arg, const struct journal_reply *reply)
 {
 	struct remover *r = arg;
+	struct keylock *lock = r->lock;
 
 	if (reply->err == ERR_CONFLICT) {
 		remover_wait(r);
 		return;
 	}
-	if (!reply->err)
-		abort_start(r->us, r->row.id);
-	remover_end(r, reply->err, NULL);
+	if (reply->err) {
+		remover_end(r, reply->err, NULL);
+		return;
+	}
+	abort_start(r->us, r->row.id);
+	r->row.epoch++;
+	r->lock = NULL;
+	if (*r->row.hidden_etag) {
+		hidden_delete(r->us, &r->row, lock, object_gone, r);
+	} else {
+		keylock_drop(lock);
+		remover_end(r, ERR_OK, NULL);
+	}
 }
 
 static void
@@ -361,58 +382,4 @@ upload_abort_row(struct uploads *us, const struct journal_upload *row,
 		 upload_done_fn *fn, void *arg)
 {
 	upload_expire_row(us, row, 0, fn, arg);
-}
-
-/* hidden_delete() */
-
-struct hidden {
-	struct uploads *us;
-	struct store *store;
-	struct keylock *lock;
-	char key[STORE_KEY_MAX + 1];
-	char etag[STORE_ETAG_MAX + 1];
-};
-
-static void
-hidden_end(struct hidden *h)
-{
-	keylock_drop(h->lock);
-	uploads_kick(h->us);
-	free(h);
-}
-
-static void
-hidden_deleted(void *arg, const struct store_result *res)
-{
-	struct hidden *h = arg;
-
-	if (res->err)
-		log_error("upload", NULL, "hidden_not_deleted",
-			  KV_S("key", h->key), KV_ERR(res->err));
-	hidden_end(h);
-}
-
-static void
-hidden_headed(void *arg, const struct store_result *res)
-{
-	struct hidden *h = arg;
-
-	if (res->err || strcmp(res->object.etag, h->etag))
-		hidden_end(h);
-	else
-		store_delete(h->store, h->key, hidden_deleted, h);
-}
-
-void
-hidden_delete(struct uploads *us, struct store *store, const char *key,
-	      const char *etag, struct keylock *lock)
-{
-	struct hidden *h = mem_alloc(sizeof(*h));
-
-	h->us = us;
-	h->store = store;
-	h->lock = lock;
-	str_copy(h->key, sizeof(h->key), key);
-	str_copy(h->etag, sizeof(h->etag), etag);
-	store_head(store, key, hidden_headed, h);
 }

@@ -126,6 +126,44 @@ test_drain_waits_for_calls_that_were_dropped(void **state)
 	check_clean();
 }
 
+static void
+test_remove_beside_a_broken_upload_takes_the_object_too(void **state)
+{
+	struct session *s = world_login("ann");
+	struct vfs_stat st;
+
+	(void)state;
+	assert_int_equal(do_put(s, "/a", 10, 1), ERR_OK);
+	broken(s, "/a", 3 * PART, 2);
+	check_object("a", 10, 1);
+	assert_int_equal(do_remove(s, "/a"), ERR_OK);
+	assert_int_equal(do_stat(s, "/a", &st), ERR_NOT_FOUND);
+	check_no_object("a");
+	assert_int_equal(count_events("deleted"), 1);
+	world_logout(s);
+	check_clean();
+	assert_int_equal(count_rows("hidden_etag <> ''"), 0);
+}
+
+static void
+test_remove_says_when_the_object_cannot_be_deleted(void **state)
+{
+	struct session *s = world_login("ann");
+
+	(void)state;
+	assert_int_equal(do_put(s, "/a", 10, 1), ERR_OK);
+	broken(s, "/a", 100, 2);
+	world_fault((struct fault){
+		.kind = STORE_CALL_DELETE, .times = 2, .err = ERR_DENIED });
+	assert_int_equal(do_remove(s, "/a"), ERR_DENIED);
+	check_object("a", 10, 1);
+	world_fault((struct fault){ .times = 0 });
+	assert_int_equal(do_remove(s, "/a"), ERR_OK);
+	check_no_object("a");
+	world_logout(s);
+	check_clean();
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
@@ -136,6 +174,8 @@ main(void)
 		TEST(test_abort_spares_what_was_published_meanwhile),
 		TEST(test_abort_spares_the_next_generation),
 		TEST(test_drain_waits_for_calls_that_were_dropped),
+		TEST(test_remove_beside_a_broken_upload_takes_the_object_too),
+		TEST(test_remove_says_when_the_object_cannot_be_deleted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
