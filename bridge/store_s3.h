@@ -69,6 +69,7 @@ struct s3_job {
 	size_t reply_max;
 	bool once, patient;
 	bool resent; /* after the clock was set right */
+	bool no_crc; /* for this upload the server wants none */
 	s3_next_fn *next;
 
 	/* The reply, valid while `next` runs. */
@@ -129,6 +130,13 @@ void s3_crc_text(uint32_t crc, char out[S3_CRC_LEN]);
 
 /* The object that a HEAD or GET reply describes. */
 void s3_read_object(struct s3_job *j, struct store_object *out);
+
+/*
+ * store_s3_probe.c: goes on once it is known what the server checks; asks it
+ * first where that is not known, and fails the job if that fails.
+ */
+typedef void s3_known_fn(struct s3_job *j);
+void s3_when_known(struct s3_job *j, s3_known_fn *then);
 
 /* The calls. */
 void s3_probe(struct store *s, struct store_call *c);

@@ -89,7 +89,7 @@ s3_body_object(struct s3_job *j, const struct store_body *b)
 		hex_encode(j->body.sha256, sizeof(j->body.sha256), j->payload);
 	else
 		str_copy(j->payload, sizeof(j->payload), S3_UNSIGNED);
-	if (s3_sends_crc(j->s3)) {
+	if (s3_sends_crc(j->s3) && !j->no_crc) {
 		s3_crc_text(b->crc32c, text);
 		s3_header(j, "x-amz-checksum-crc32c", "%s", text);
 	}

@@ -39,15 +39,21 @@ put_done(struct s3_job *j, enum err err)
 	s3_done(j, &res);
 }
 
-void
-s3_put(struct store *s, struct store_call *c)
+static void
+put_send(struct s3_job *j)
 {
-	struct s3_job *j = s3_job_new(s, c);
+	const struct store_call *c = j->call;
 
 	s3_request(j, "PUT", c->key);
 	s3_object_headers(j, &c->meta);
 	s3_body_object(j, &c->body);
 	s3_send(j, put_done);
+}
+
+void
+s3_put(struct store *s, struct store_call *c)
+{
+	s3_when_known(s3_job_new(s, c), put_send);
 }
 
 /* head */

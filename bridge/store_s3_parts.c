@@ -31,14 +31,12 @@ begin_done(struct s3_job *j, enum err err)
  * Naming the algorithm here obliges to send each part's checksum and to list
  * them all at the end; where the server does not check them nothing is named.
  */
-void
-s3_begin(struct store *s, struct store_call *c)
+static void
+begin_send(struct s3_job *j)
 {
-	struct s3_job *j = s3_job_new(s, c);
-
-	s3_request(j, "POST", c->key);
+	s3_request(j, "POST", j->call->key);
 	s3_query(j, "uploads", "");
-	s3_object_headers(j, &c->meta);
+	s3_object_headers(j, &j->call->meta);
 	if (s3_sends_crc(j->s3))
 		s3_header(j, "x-amz-checksum-algorithm", "CRC32C");
 	s3_body_none(j);
@@ -46,7 +44,26 @@ s3_begin(struct store *s, struct store_call *c)
 	s3_send(j, begin_done);
 }
 
+void
+s3_begin(struct store *s, struct store_call *c)
+{
+	s3_when_known(s3_job_new(s, c), begin_send);
+}
+
 /* put_part */
+
+static void put_part_send(struct s3_job *j);
+
+/*
+ * An upload that was begun before the server learned to check checksums takes
+ * no part with one (AWS says InvalidRequest: "Checksum Type mismatch").
+ */
+static bool
+wants_no_crc(const struct s3_job *j, enum err err)
+{
+	return err == ERR_IO && !j->no_crc && s3_sends_crc(j->s3) &&
+	       strcmp(j->error.code, "InvalidRequest") == 0;
+}
 
 static void
 put_part_done(struct s3_job *j, enum err err)
@@ -55,6 +72,11 @@ put_part_done(struct s3_job *j, enum err err)
 	const struct store_call *c = j->call;
 	const char *etag;
 
+	if (wants_no_crc(j, err)) {
+		j->no_crc = true;
+		put_part_send(j);
+		return;
+	}
 	if (err) {
 		s3_fail_reply(j, err);
 		return;
@@ -70,21 +92,27 @@ put_part_done(struct s3_job *j, enum err err)
 	res.why = s3_digest_fault(j, res.part.etag);
 	if (res.why)
 		res.err = ERR_CORRUPT;
-	if (s3_sends_crc(j->s3))
+	if (s3_sends_crc(j->s3) && !j->no_crc)
 		s3_crc_text(c->body.crc32c, res.part.sum);
 	s3_done(j, &res);
 }
 
-void
-s3_put_part(struct store *s, struct store_call *c)
+static void
+put_part_send(struct s3_job *j)
 {
-	struct s3_job *j = s3_job_new(s, c);
+	const struct store_call *c = j->call;
 
 	s3_request(j, "PUT", c->key);
 	s3_query_uint(j, "partNumber", c->no);
 	s3_query(j, "uploadId", c->backend_id);
 	s3_body_object(j, &c->body);
 	s3_send(j, put_part_done);
+}
+
+void
+s3_put_part(struct store *s, struct store_call *c)
+{
+	s3_when_known(s3_job_new(s, c), put_part_send);
 }
 
 /* copy_part */

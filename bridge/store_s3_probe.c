@@ -3,6 +3,10 @@
  * Asks a server what it checks, on an object of a random name: a PUT with a
  * wrong SHA-256, one with a wrong CRC-32C, a right one, and one on condition
  * that the object is not there. The object is deleted whatever happens.
+ *
+ * Whoever could not be asked when the process began is asked before the first
+ * call that depends on the answer: a multipart upload that was begun with
+ * checksums can only be completed with checksums of all its parts.
  */
 #include "bridge/store_s3.h"
 
@@ -17,6 +21,7 @@
 static const char TEXT[] = "Sluice asks what this server checks.\n";
 
 struct probing {
+	s3_known_fn *then;
 	char *key;
 	struct store_caps caps;
 	bool with_crc; /* the server refused a wrong one */
@@ -75,23 +80,30 @@ static void
 finished(struct s3_job *j, enum err err)
 {
 	struct probing *p = j->state;
-	struct store_result res = { .err = p->err,
-				    .why = p->why,
-				    .caps = p->caps };
+	struct store *s = j->s3->store;
+	s3_known_fn *then = p->then;
 
-	if (err && err != ERR_NOT_FOUND && !p->err) {
+	if (err == ERR_NOT_FOUND)
+		err = ERR_OK; /* deleted before, or never there */
+	if (p->err) {
+		err = p->err;
+		j->why = p->why;
+	}
+	j->ambiguous = false; /* whatever was to follow was not sent */
+	if (err) {
 		s3_fail_reply(j, err);
 		return;
 	}
-	if (!p->err) {
-		res.caps.known = true;
-		log_info("store", NULL, "probed",
-			 KV_S("store", j->s3->store->name),
-			 KV_U("checks_sha256", p->caps.checks_sha256),
-			 KV_U("checks_crc32c", p->caps.checks_crc32c),
-			 KV_U("if_none_match", p->caps.if_none_match));
-	}
-	s3_done(j, &res);
+	p->caps.known = true;
+	s->caps = p->caps;
+	log_info("store", NULL, "probed", KV_S("store", s->name),
+		 KV_U("checks_sha256", p->caps.checks_sha256),
+		 KV_U("checks_crc32c", p->caps.checks_crc32c),
+		 KV_U("if_none_match", p->caps.if_none_match));
+	probing_free(p);
+	j->state = NULL;
+	j->free_state = NULL;
+	then(j);
 }
 
 static void
@@ -167,11 +179,11 @@ wrong_sha256_done(struct s3_job *j, enum err err)
 static void
 bucket_seen(struct s3_job *j, enum err err)
 {
-	if (err && strcmp(j->error.code, "NoSuchBucket") == 0) {
-		s3_fail(j, ERR_NOT_FOUND, j->why);
-		return;
-	}
+	if (err && strcmp(j->error.code, "NoSuchBucket") == 0 &&
+	    j->call->kind == STORE_CALL_PROBE)
+		err = ERR_NOT_FOUND;
 	if (err) {
+		j->ambiguous = false;
 		s3_fail_reply(j, err);
 		return;
 	}
@@ -179,15 +191,15 @@ bucket_seen(struct s3_job *j, enum err err)
 	s3_send(j, wrong_sha256_done);
 }
 
-void
-s3_probe(struct store *s, struct store_call *c)
+static void
+ask(struct s3_job *j, s3_known_fn *then)
 {
-	struct s3_job *j = s3_job_new(s, c);
 	struct probing *p = mem_alloc(sizeof(*p));
 	char id[ID_LEN + 1];
 
 	id_new(id);
 	p->key = mem_printf(".sluice-probe-%s", id);
+	p->then = then;
 	j->state = p;
 	j->free_state = probing_free;
 	s3_request_bucket(j, "GET");
@@ -195,4 +207,27 @@ s3_probe(struct store *s, struct store_call *c)
 	s3_query_uint(j, "max-keys", 1);
 	s3_query(j, "prefix", j->s3->prefix);
 	s3_send(j, bucket_seen);
+}
+
+void
+s3_when_known(struct s3_job *j, s3_known_fn *then)
+{
+	if (j->s3->store->caps.known)
+		then(j);
+	else
+		ask(j, then);
+}
+
+static void
+probed(struct s3_job *j)
+{
+	struct store_result res = { .err = ERR_OK, .caps = j->s3->store->caps };
+
+	s3_done(j, &res);
+}
+
+void
+s3_probe(struct store *s, struct store_call *c)
+{
+	ask(s3_job_new(s, c), probed);
 }

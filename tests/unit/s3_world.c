@@ -68,6 +68,16 @@ body(const char *status_line, const char *text)
 }
 
 void
+knows(bool sha256, bool crc32c)
+{
+	struct store_caps caps = { .known = true,
+				   .checks_sha256 = sha256,
+				   .checks_crc32c = crc32c };
+
+	store_set_caps(w.store, &caps);
+}
+
+void
 open_store(const struct script_step *steps, size_t n, const char *more)
 {
 	struct store_env env = { .loop = loop, .http = http };
@@ -87,6 +97,7 @@ open_store(const struct script_step *steps, size_t n, const char *more)
 	assert_int_equal(store_open(&w.store, conf, "t", &env), ERR_OK);
 	if (conf_finish(conf))
 		fail_msg("%s", conf_complaint(conf, 0));
+	knows(true, false);
 }
 
 int
@@ -129,16 +140,6 @@ void
 must_not_say(unsigned request, const char *text)
 {
 	assert_null(strcasestr(script_head(w.script, request), text));
-}
-
-void
-knows(bool sha256, bool crc32c)
-{
-	struct store_caps caps = { .known = true,
-				   .checks_sha256 = sha256,
-				   .checks_crc32c = crc32c };
-
-	store_set_caps(w.store, &caps);
 }
 
 void

@@ -59,7 +59,7 @@ int tear_down(void **state);
 /* Opens w.store on a server with these steps; more: lines of its section. */
 void open_store(const struct script_step *steps, size_t n, const char *more);
 
-/* What the server is said to check. */
+/* What the server is said to check; the SHA-256 until a test says more. */
 void knows(bool sha256, bool crc32c);
 
 void on_done(void *arg, const struct store_result *r);

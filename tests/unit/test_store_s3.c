@@ -43,9 +43,11 @@ test_put_over_http_goes_unsigned_if_told_to(void **state)
 		{ .reply = "HTTP/1.1 200 OK\r\nETag: " ETAG
 			   "\r\nx-amz-checksum-crc32c: Nks/tw==\r\n" EMPTY }
 	};
+	static const struct store_caps unknown;
 
 	(void)state;
 	open_store(steps, 1, "payload = unsigned\n");
+	store_set_caps(w.store, &unknown);
 	assert_int_equal(store_needs(w.store), STORE_NEED_MD5);
 	knows(true, true);
 	assert_int_equal(store_needs(w.store), 0);
@@ -58,10 +60,12 @@ test_put_over_http_goes_unsigned_if_told_to(void **state)
 static void
 test_needs_follow_what_the_server_checks(void **state)
 {
+	static const struct store_caps unknown;
 	const struct script_step steps[] = { { .reply = DONE } };
 
 	(void)state;
 	open_store(steps, 1, "");
+	store_set_caps(w.store, &unknown);
 	assert_int_equal(store_needs(w.store), STORE_NEED_SHA256);
 	knows(true, false);
 	assert_int_equal(store_needs(w.store), STORE_NEED_SHA256);
@@ -374,6 +378,53 @@ test_probe_that_may_not_write_cleans_up_and_says_so(void **state)
 }
 
 static void
+test_server_is_asked_before_the_first_call_that_depends(void **state)
+{
+	const struct script_step steps[] = {
+		{ .reply = body("200 x", "<ListBucketResult/>") },
+		{ .reply = MISMATCH },
+		{ .reply = MISMATCH },
+		{ .reply = DONE },
+		{ .reply = PRECONDITION },
+		{ .reply = GONE },
+		{ .reply = DONE },
+		{ .reply = DONE },
+	};
+	static const struct store_caps unknown;
+
+	(void)state;
+	open_store(steps, 8, "");
+	store_set_caps(w.store, &unknown);
+	put();
+	assert_int_equal(got.err, ERR_OK);
+	assert_int_equal(script_requests(w.script), 7);
+	must_say(6, "PUT /buck/pre/key HTTP");
+	must_say(6, "\r\nx-amz-checksum-crc32c: ");
+	put(); /* known by now */
+	assert_int_equal(script_requests(w.script), 8);
+}
+
+static void
+test_nothing_is_sent_to_a_server_that_could_not_be_asked(void **state)
+{
+	const struct script_step steps[] = {
+		{ .reply = body("200 x", "<ListBucketResult/>") },
+		{ .reply = SLOW },
+		{ .reply = GONE },
+	};
+	static const struct store_caps unknown;
+
+	(void)state;
+	open_store(steps, 3, "");
+	store_set_caps(w.store, &unknown);
+	put();
+	assert_int_equal(got.err, ERR_AGAIN);
+	assert_false(got.ambiguous);
+	assert_int_equal(script_requests(w.script), 3);
+	must_say(2, "DELETE /buck/pre/.sluice-probe-");
+}
+
+static void
 test_virtual_hosts_carry_the_bucket(void **state)
 {
 	const struct script_step steps[] = { { .reply = DONE } };
@@ -410,6 +461,10 @@ main(void)
 		WITH_HTTP(
 			test_probe_distrusts_a_server_that_refuses_any_checksum),
 		WITH_HTTP(test_probe_that_may_not_write_cleans_up_and_says_so),
+		WITH_HTTP(
+			test_server_is_asked_before_the_first_call_that_depends),
+		WITH_HTTP(
+			test_nothing_is_sent_to_a_server_that_could_not_be_asked),
 		WITH_HTTP(test_virtual_hosts_carry_the_bucket),
 	};
 

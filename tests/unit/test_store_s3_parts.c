@@ -44,6 +44,32 @@ test_part_with_another_checksum_is_corrupt(void **state)
 }
 
 static void
+test_part_goes_without_a_checksum_where_none_is_wanted(void **state)
+{
+	const struct script_step steps[] = {
+		{ .reply = body("400 x", "<Error><Code>InvalidRequest</Code>"
+					 "</Error>") },
+		{ .reply = DONE },
+		{ .reply = body("400 x", "<Error><Code>InvalidRequest</Code>"
+					 "</Error>") },
+		{ .reply = body("400 x", "<Error><Code>InvalidRequest</Code>"
+					 "</Error>") },
+	};
+
+	(void)state;
+	open_store(steps, 4, "");
+	knows(true, true);
+	put_part();
+	assert_int_equal(got.err, ERR_OK);
+	assert_string_equal(got.part.sum, "");
+	must_say(0, "\r\nx-amz-checksum-crc32c: ");
+	must_not_say(1, "x-amz-checksum-crc32c");
+	put_part(); /* it was something else */
+	assert_int_equal(got.err, ERR_IO);
+	assert_int_equal(script_requests(w.script), 4);
+}
+
+static void
 test_part_is_named_and_placed(void **state)
 {
 	const struct script_step steps[] = { { .reply = DONE } };
@@ -409,6 +435,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_HTTP(test_part_with_another_md5_is_corrupt),
 		WITH_HTTP(test_part_with_another_checksum_is_corrupt),
+		WITH_HTTP(
+			test_part_goes_without_a_checksum_where_none_is_wanted),
 		WITH_HTTP(test_part_is_named_and_placed),
 		WITH_HTTP(test_refusals_have_their_meaning),
 		WITH_HTTP(test_not_found_is_believed_from_the_store_alone),
