@@ -28,7 +28,8 @@ chan_bad(struct chan *ch, const char *why)
 bool
 chan_stalled(const struct chan *ch)
 {
-	return ch->nreqs >= REQS_MAX || write_waits(ch);
+	return ch->nreqs >= REQS_MAX || buf_len(&ch->out) >= CHAN_OUT_STALL ||
+	       write_waits(ch);
 }
 
 bool

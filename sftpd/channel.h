@@ -21,8 +21,9 @@
 struct conn;
 struct req;
 
-#define CHAN_OUT_HIGH (2u << 20) /* reads wait while more is to be sent */
-#define CHAN_OUT_MAX (6u << 20)	 /* what can come on top of that, at worst */
+#define CHAN_OUT_HIGH (2u << 20)  /* reads wait while more is to be sent */
+#define CHAN_OUT_STALL (4u << 20) /* then input waits too */
+#define CHAN_OUT_MAX (6u << 20)	  /* what can come on top of that, at worst */
 
 enum chan_kind { CHAN_NEW, CHAN_SFTP, CHAN_TEXT };
 

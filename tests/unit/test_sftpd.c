@@ -295,6 +295,29 @@ test_a_client_that_does_not_listen_stops_the_reads(void **state)
 	free(data);
 }
 
+/* Requests that are refused at once are many replies for few bytes. */
+static void
+test_replies_that_nobody_takes_stop_the_input(void **state)
+{
+	enum { N = 300000 };
+	struct world *w = *state;
+	struct client *c = client_sftp(w);
+	uint32_t first = c->id + 1;
+	unsigned i;
+
+	c->deaf = true;
+	for (i = 0; i < N; i++) {
+		buf_add(&c->out, "\0\0\0\5\x63", 5);
+		buf_add_u32(&c->out, ++c->id);
+	}
+	for (i = 0; i < 10; i++)
+		world_settle(w);
+	assert_true(client_channel_open(c));
+	c->deaf = false;
+	for (i = 0; i < N; i++)
+		expect_status(c, first + i, SFTP_FX_OP_UNSUPPORTED);
+}
+
 static void
 test_more_requests_than_fit_are_all_answered(void **state)
 {
@@ -454,6 +477,7 @@ main(void)
 		T(test_append_decides_only_where_the_client_does_not),
 		T(test_many_reads_are_answered_in_full_and_in_order),
 		T(test_a_client_that_does_not_listen_stops_the_reads),
+		T(test_replies_that_nobody_takes_stop_the_input),
 		T(test_more_requests_than_fit_are_all_answered),
 		T(test_a_pause_stops_reading),
 		T(test_a_folder_comes_in_pages),
