@@ -225,10 +225,13 @@ gw_logged() {
 	done
 }
 
+# A trap may run while a function's output is redirected.
+exec {REPORT}>&1
 clean_up() {
 	local status=$?
 	trap - EXIT
 	set +e
+	exec >&"$REPORT" 2>&1
 	[ -z "${CUT_PID:-}" ] || kill -KILL -- "-$CUT_PID" 2>/dev/null
 	# shellcheck disable=SC2046
 	kill $(jobs -p) 2>/dev/null
