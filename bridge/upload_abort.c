@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Abort jobs: a row in `aborting` is carried to `aborted`. The store's
+ * Abort jobs: a row in `aborting` is carried to `aborted`, and orphans of one
+ * that has ended otherwise are looked for once more. The store's
  * multipart upload is aborted until the store no longer knows it, orphans of
  * a Create with an unknown outcome are swept, the row ends with its event, the
  * segments go, and a REMOVE that waited for the end is carried out. A job
@@ -24,9 +25,8 @@ struct abort_job {
 	struct store *store;
 	struct keylock *lock; /* on the row's id */
 	struct store_op *op;
-	char *orphan; /* being aborted */
+	char *orphan; /* may be one; being aborted */
 	char live_backend[STORE_BACKEND_ID_MAX + 1];
-	bool live;
 	unsigned tries, rounds;
 	uint64_t not_before;
 	void (*again)(struct abort_job *j);
@@ -98,10 +98,16 @@ job_record(struct abort_job *j)
 	struct journal_tx tx = { 0 };
 	struct journal_upload row = j->row;
 
+	row.flags &= ~(unsigned)UPLOAD_CREATE_UNKNOWN; /* looked for */
+	tx.update = &row;
+	tx.set = JSET_FLAGS;
+	if (row.state != UPLOAD_ABORTING) {
+		journal_commit(j->us->b->journal, &tx, job_recorded, j);
+		return;
+	}
 	row.state = UPLOAD_ABORTED;
 	row.ended_at = clock_wall_ms();
-	tx.update = &row;
-	tx.set = JSET_STATE | JSET_ENDED;
+	tx.set |= JSET_STATE | JSET_ENDED;
 	tx.drop_all_parts = true;
 	if (!j->body) {
 		id_new(j->event.id);
@@ -120,6 +126,10 @@ job_recorded(void *arg, const struct journal_reply *r)
 
 	if (r->err && r->err != ERR_CONFLICT) {
 		job_retry(j, job_record);
+		return;
+	}
+	if (j->row.state != UPLOAD_ABORTING) {
+		job_end(j);
 		return;
 	}
 	log_info("upload", NULL, "upload_aborted", KV_S("id", j->id),
@@ -156,10 +166,39 @@ is_orphan(const struct abort_job *j, const struct store_upload *su)
 }
 
 static void
+orphan_abort(struct abort_job *j)
+{
+	struct store_target t = { j->row.key, j->orphan };
+
+	log_warn("upload", NULL, "orphan_aborted", KV_S("id", j->id),
+		 KV_S("key", j->row.key), KV_S("backend_id", j->orphan));
+	j->op = store_abort(j->store, t, orphan_aborted, j);
+}
+
+/*
+ * Asked after the listing: what a live upload of this key has begun by then is
+ * in its row, or the row says that a Create is under way.
+ */
+static void
+live_found(void *arg, const struct journal_reply *r)
+{
+	struct abort_job *j = arg;
+
+	if (r->err ||
+	    (r->upload && !*r->upload->backend_id && r->upload->creating_at)) {
+		job_retry(j, job_sweep); /* whose Create was it? wait */
+	} else if (r->upload && !strcmp(r->upload->backend_id, j->orphan)) {
+		str_copy(j->live_backend, sizeof(j->live_backend), j->orphan);
+		job_sweep(j);
+	} else {
+		orphan_abort(j);
+	}
+}
+
+static void
 uploads_listed(void *arg, const struct store_result *res)
 {
 	struct abort_job *j = arg;
-	struct store_target t = { j->row.key, NULL };
 	size_t i;
 
 	j->op = NULL;
@@ -178,30 +217,10 @@ uploads_listed(void *arg, const struct store_result *res)
 		job_record(j);
 		return;
 	}
-	log_warn("upload", NULL, "orphan_aborted", KV_S("id", j->id),
-		 KV_S("key", j->row.key),
-		 KV_S("backend_id", res->uploads[i].backend_id));
 	free(j->orphan);
 	j->orphan = mem_strdup(res->uploads[i].backend_id);
-	t.backend_id = j->orphan;
-	j->op = store_abort(j->store, t, orphan_aborted, j);
-}
-
-static void
-live_found(void *arg, const struct journal_reply *r)
-{
-	struct abort_job *j = arg;
-
-	j->live_backend[0] = '\0';
-	if (r->err ||
-	    (r->upload && !*r->upload->backend_id && r->upload->creating_at)) {
-		job_retry(j, job_sweep); /* whose Create was it? wait */
-		return;
-	}
-	if (r->upload)
-		str_copy(j->live_backend, sizeof(j->live_backend),
-			 r->upload->backend_id);
-	j->op = store_list_uploads(j->store, j->row.key, uploads_listed, j);
+	journal_find(j->us->b->journal, j->row.store, j->row.key, live_found,
+		     j);
 }
 
 static void
@@ -211,8 +230,8 @@ job_sweep(struct abort_job *j)
 		       (j->row.creating_at && !*j->row.backend_id);
 
 	if (unknown)
-		journal_find(j->us->b->journal, j->row.store, j->row.key,
-			     live_found, j);
+		j->op = store_list_uploads(j->store, j->row.key, uploads_listed,
+					   j);
 	else
 		job_record(j);
 }
@@ -254,10 +273,19 @@ job_abort(struct abort_job *j)
 {
 	struct store_target t = { j->row.key, j->row.backend_id };
 
-	if (*j->row.backend_id)
+	if (*j->row.backend_id && j->row.state == UPLOAD_ABORTING)
 		j->op = store_abort(j->store, t, job_aborted, j);
 	else
 		job_sweep(j);
+}
+
+/* Aborting, or ended with a Create whose orphan may not have shown yet. */
+static bool
+has_work(const struct journal_upload *row)
+{
+	return row->state == UPLOAD_ABORTING ||
+	       (row->state > UPLOAD_ABORTING &&
+		row->flags & UPLOAD_CREATE_UNKNOWN);
 }
 
 static void
@@ -266,7 +294,7 @@ job_row(void *arg, const struct journal_reply *r)
 	struct abort_job *j = arg;
 	char name[ID_LEN + 16] = "";
 
-	if (r->err || !r->upload || r->upload->state != UPLOAD_ABORTING) {
+	if (r->err || !r->upload || !has_work(r->upload)) {
 		job_end(j);
 		return;
 	}

@@ -362,7 +362,8 @@ char *event_body_row(const struct journal_upload *row, const char *event_id,
 void upload_park(struct upload *u, enum err err, const char *why);
 void park_pump(struct upload *u);
 
-/* upload_abort.c: rows in `aborting` are carried to their end */
+/* upload_abort.c: rows in `aborting` are carried to their end, and those that
+ * ended with UPLOAD_CREATE_UNKNOWN rid of their orphans */
 void abort_start(struct uploads *us, const char *id);
 void aborts_tick(struct uploads *us);
 bool abort_running(struct uploads *us, const char *id);
@@ -379,8 +380,7 @@ void upload_expire_row(struct uploads *us, const struct journal_upload *row,
 
 /* upload_seal.c: RENAME of a temporary name */
 struct upload_call *seal_rename(struct uploads *us, struct upload_who who,
-				const struct upload_name *from,
-				const struct upload_name *to, bool replace,
+				struct upload_move move,
 				struct upload_done *done);
 
 /* upload_rename.c: a row of kind copy goes on where it was broken off */
