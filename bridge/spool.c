@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -98,6 +99,7 @@ dir_check(const char *dir, int fd)
 	struct statfs fs;
 	struct stat st;
 	enum err err;
+	char mode[8];
 
 	if (fstat(fd, &st) != 0 || fstatfs(fd, &fs) != 0) {
 		log_error("spool", NULL, "stat", KV_S("dir", dir),
@@ -105,9 +107,11 @@ dir_check(const char *dir, int fd)
 		return ERR_IO;
 	}
 	if (st.st_uid != geteuid() || (st.st_mode & 0777) != 0700) {
+		snprintf(mode, sizeof(mode), "%04o", st.st_mode & 0777);
 		log_error("spool", NULL, "folder_not_ours", KV_S("dir", dir),
 			  KV_U("uid", st.st_uid),
-			  KV_U("expected_uid", geteuid()),
+			  KV_U("expected_uid", geteuid()), KV_S("mode", mode),
+			  KV_S("expected_mode", "0700"),
 			  KV_S("do", "chown it to the service's user and "
 				     "chmod it to 0700"));
 		return ERR_DENIED;
@@ -134,9 +138,12 @@ dir_open(const char *dir, int *out)
 	}
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
+		err = errno == EACCES ? ERR_DENIED : ERR_IO;
 		log_error("spool", NULL, "open", KV_S("dir", dir),
-			  KV_ERRNO(errno));
-		return errno == EACCES ? ERR_DENIED : ERR_IO;
+			  KV_ERRNO(errno),
+			  KV_S("do", "let the service's user own it and pass "
+				     "the folders above it"));
+		return err;
 	}
 	err = dir_check(dir, fd);
 	if (err != ERR_OK) {
