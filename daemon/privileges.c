@@ -71,6 +71,7 @@ enum err
 privileges_folder(const struct privileges *p, const char *path)
 {
 	struct stat st;
+	enum err err;
 
 	if (stat(path, &st) == 0) {
 		if (S_ISDIR(st.st_mode))
@@ -80,8 +81,10 @@ privileges_folder(const struct privileges *p, const char *path)
 		if (!p->change || lchown(path, p->uid, p->gid) == 0)
 			return ERR_OK;
 	}
-	log_error(PART, NULL, "folder", KV_S("path", path), KV_ERRNO(errno));
-	return err_from_errno(errno);
+	err = err_from_errno(errno);
+	log_error(PART, NULL, "folder", KV_S("path", path), KV_ERRNO(errno),
+		  KV_S("expected", "a folder, or a parent to make it in"));
+	return err;
 }
 
 static bool
