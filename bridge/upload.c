@@ -256,7 +256,8 @@ upload_end(struct upload *u)
 	}
 	ledger_upload_remove(u->all->b->ledger, u->row.id);
 	keylock_drop(u->lock);
-	u->lock = NULL;
+	keylock_drop(u->source_lock);
+	u->lock = u->source_lock = NULL;
 	uploads_kick(u->all);
 	upload_reap(u);
 }

@@ -89,6 +89,7 @@ struct upload {
 	char session[16];
 	struct store *store;
 	struct keylock *lock;
+	struct keylock *source_lock; /* kind copy */
 	uint64_t keyhash;
 	enum upload_phase phase;
 	unsigned busy; /* completions that will come */

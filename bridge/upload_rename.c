@@ -119,7 +119,8 @@ copy_finish(struct upload *u, enum upload_state state)
 
 	u->row.state = state;
 	u->row.ended_at = clock_wall_ms();
-	c = commit_new(u, JSET_STATE | JSET_ENDED | JSET_ETAG);
+	u->row.flags &= ~(unsigned)UPLOAD_SOURCE_PENDING;
+	c = commit_new(u, JSET_STATE | JSET_ENDED | JSET_ETAG | JSET_FLAGS);
 	if (state == UPLOAD_PUBLISHED) {
 		id_new(c->event.id);
 		c->body = event_body_row(&u->row, c->event.id, "renamed");
@@ -169,9 +170,20 @@ source_headed(void *arg, const struct store_result *res)
 				     u);
 }
 
+/*
+ * Nobody publishes to the source between the look at it and its delete. A row
+ * that an earlier process left has the target's lock only.
+ */
 static void
 source_drop(struct upload *u)
 {
+	struct keylock_table *locks = u->all->b->locks;
+
+	if (!u->source_lock &&
+	    keylock_take(locks, u->row.store, u->row.source, &u->source_lock)) {
+		upload_retry_in(u, later(u), source_drop);
+		return;
+	}
 	u->op = store_head(u->store, u->row.source, source_headed, u);
 }
 
@@ -271,7 +283,8 @@ copy_begin(struct renamer *r)
 
 	u = upload_new(r->us, r->to.store, r->to.key,
 		       r->locks[to_first ? 0 : 1]);
-	r->locks[to_first ? 0 : 1] = NULL;
+	u->source_lock = r->locks[to_first ? 1 : 0];
+	r->locks[0] = r->locks[1] = NULL;
 	upload_set_user(u, &who);
 	fill_row(r, &u->row);
 	u->in_journal = true;
@@ -281,7 +294,6 @@ copy_begin(struct renamer *r)
 	c = commit_new(u, 0);
 	c->tx.insert = &c->row;
 	commit_send(c, copy_recorded, NULL);
-	/* The source stays unlocked: its ETag is what is relied on. */
 	renamer_end(r, ERR_OK, NULL);
 }
 

@@ -168,15 +168,48 @@ test_remove_says_when_the_object_cannot_be_deleted(void **state)
 	check_clean();
 }
 
-/* A listing of multipart uploads that is held back. */
+/* A call to the store that is held back. */
 static struct store_call *held_call;
 static const struct store_ops *before_hold;
+static struct store_ops holding;
 
 static void
 hold_start(struct store *s, struct store_call *c)
 {
 	(void)s;
 	held_call = c;
+}
+
+static void
+hold(enum store_call_kind kind)
+{
+	struct store *store = w.b->stores[0];
+
+	before_hold = store->ops;
+	holding = *before_hold;
+	holding.start[kind] = hold_start;
+	holding.start[STORE_CALL_MOVE] = NULL;
+	store->ops = &holding;
+	held_call = NULL;
+}
+
+static void
+wait_for_held_call(void)
+{
+	unsigned rounds = 0;
+
+	while (!held_call && rounds++ < 200)
+		world_run(10);
+	assert_non_null(held_call);
+}
+
+static void
+let_go(void)
+{
+	struct store *store = w.b->stores[0];
+
+	store->ops = before_hold;
+	store->ops->start[held_call->kind](store, held_call);
 }
 
 static void
@@ -215,34 +248,47 @@ static void
 test_sweep_spares_what_the_next_generation_creates(void **state)
 {
 	struct session *s = world_login("ann");
-	struct store *store = w.b->stores[0];
-	static struct store_ops ops;
-	unsigned rounds = 0;
 	struct writer x;
 
 	(void)state;
 	broken(s, "/a", 3 * PART, 1);
 	wait_until_nothing_is_driven();
 	sql("UPDATE uploads SET flags = flags | 4"); /* create_unknown */
-	before_hold = store->ops;
-	ops = *before_hold;
-	ops.start[STORE_CALL_LIST_UPLOADS] = hold_start;
-	store->ops = &ops;
-	held_call = NULL;
+	hold(STORE_CALL_LIST_UPLOADS);
 	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
-	while (!held_call && rounds++ < 200)
-		world_run(10);
-	assert_non_null(held_call);
+	wait_for_held_call();
 	assert_int_equal(writer_write(&x, 0, 3 * PART, 2), ERR_OK);
 	wait_for_backend_id("a");
-	store->ops = before_hold;
-	store->ops->start[STORE_CALL_LIST_UPLOADS](store, held_call);
+	let_go();
 	world_run(200);
 	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
 	check_object("a", 3 * PART, 2);
 	world_logout(s);
 	check_clean();
 	assert_int_equal(count_rows("flags & 4 <> 0"), 0);
+}
+
+static void
+test_rename_never_deletes_what_comes_to_its_source(void **state)
+{
+	struct session *s = world_login("ann");
+	struct ended e = { .done = false };
+
+	(void)state;
+	assert_int_equal(do_put(s, "/x", 10, 1), ERR_OK);
+	hold(STORE_CALL_DELETE);
+	vfs_rename(s, "/x", "/z", false, call_ended, &e);
+	wait_for_held_call();
+	assert_int_equal(do_put(s, "/x", 20, 2), ERR_IN_USE);
+	let_go();
+	world_wait(&e.done);
+	assert_int_equal(e.err, ERR_OK);
+	assert_int_equal(do_put(s, "/x", 20, 2), ERR_OK);
+	check_object("x", 20, 2);
+	check_object("z", 10, 1);
+	world_logout(s);
+	check_clean();
+	assert_int_equal(count_rows("flags & 16 <> 0"), 0);
 }
 
 #define TEST(name) \
@@ -258,6 +304,7 @@ main(void)
 		TEST(test_remove_beside_a_broken_upload_takes_the_object_too),
 		TEST(test_remove_says_when_the_object_cannot_be_deleted),
 		TEST(test_sweep_spares_what_the_next_generation_creates),
+		TEST(test_rename_never_deletes_what_comes_to_its_source),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
