@@ -11,7 +11,7 @@
 
 #define SECTION "bridge"
 #define STORE_PREFIX "store."
-#define TEMP_PATTERNS "*.filepart, *.<8hex>.partial, .in.*."
+#define TEMP_PATTERNS "*.filepart, *.<8hex>.partial, .in.*., .in.*"
 #define TEMP_PATTERNS_MAX 32
 #define NODE_MAX 63
 #define PATH_TEXT_MAX 900 /* a socket's or a segment's name still fits */

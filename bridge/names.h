@@ -28,8 +28,8 @@ enum err names_key(const char *home, const char *path,
 
 /*
  * If the path's last component is a temporary name, gives the final path and
- * true. Patterns: "*.filepart", "*.<8hex>.partial", ".in.*." (as lftp names
- * x: ".in.x."), others by setting: one '*' stands for the final name, "<Nhex>"
+ * true. Patterns: "*.filepart", "*.<8hex>.partial", ".in.*.", ".in.*"
+ * (lftp's), others by setting: one '*' stands for the final name, "<Nhex>"
  * for N hex digits.
  */
 bool names_temporary(char *const *patterns, const char *path,

@@ -250,20 +250,18 @@ part_ok(const struct store *s, uint32_t no, uint64_t len)
 	       len <= s->limits.part_max;
 }
 
-/* NOLINTNEXTLINE(readability-function-size) */
 struct store_op *
-store_put_part(struct store *s, struct store_target t, uint32_t no,
-	       uint64_t off, const struct store_body *body, store_done_fn *fn,
-	       void *arg)
+store_put_part(struct store *s, struct store_target t, struct store_slot slot,
+	       const struct store_body *body, store_done_fn *fn, void *arg)
 {
 	struct store_op *op = store_op_new(s, STORE_CALL_PUT_PART, fn, arg);
 	struct store_call *c = store_op_call(op);
 	const char *fault = body_fault(s, body);
 
-	c->no = no;
-	c->off = off;
+	c->no = slot.no;
+	c->off = slot.off;
 	c->body = *body;
-	if (!part_ok(s, no, body->len))
+	if (!part_ok(s, slot.no, body->len))
 		return submit(op, ERR_TOO_LARGE, "beyond the store's limits");
 	if (fault)
 		return submit(op, ERR_INVALID, fault);
@@ -332,18 +330,18 @@ store_head(struct store *s, const char *key, store_done_fn *fn, void *arg)
 	return submit_key(store_op_new(s, STORE_CALL_HEAD, fn, arg), key);
 }
 
-/* NOLINTNEXTLINE(readability-function-size) */
 struct store_op *
-store_get(struct store *s, const char *key, const char *etag, uint64_t off,
-	  size_t len, store_done_fn *fn, void *arg)
+store_get(struct store *s, const char *key, const char *etag,
+	  struct store_range range, store_done_fn *fn, void *arg)
 {
 	struct store_op *op = store_op_new(s, STORE_CALL_GET, fn, arg);
 	struct store_call *c = store_op_call(op);
 
 	c->etag = etag;
-	c->off = off;
-	c->len = len;
-	if (len == 0 || len > STORE_GET_MAX || off > INT64_MAX - len)
+	c->off = range.off;
+	c->len = range.len;
+	if (range.len == 0 || range.len > STORE_GET_MAX ||
+	    range.off > INT64_MAX - range.len)
 		return submit(op, ERR_INVALID, "bad range");
 	return submit_key(op, key);
 }

@@ -27,13 +27,13 @@
 #include "lib/loop.h"
 #include "lib/work.h"
 
-#define STORE_KEY_MAX 1024	    /* bytes in a key, S3's limit */
-#define STORE_NAME_MAX 31	    /* bytes in a store's name */
-#define STORE_ETAG_MAX 79	    /* bytes in an ETag, without quotes */
-#define STORE_SUM_MAX 47	    /* base64 or hex of a checksum */
-#define STORE_BACKEND_ID_MAX 255    /* a multipart upload's id */
-#define STORE_GET_MAX (8u << 20)    /* bytes in one store_get() */
-#define STORE_LIST_MAX 1000	    /* entries in one page */
+#define STORE_KEY_MAX 1024	 /* bytes in a key, S3's limit */
+#define STORE_NAME_MAX 31	 /* bytes in a store's name */
+#define STORE_ETAG_MAX 79	 /* bytes in an ETag, without quotes */
+#define STORE_SUM_MAX 47	 /* base64 or hex of a checksum */
+#define STORE_BACKEND_ID_MAX 255 /* a multipart upload's id */
+#define STORE_GET_MAX (8u << 20) /* bytes in one store_get() */
+#define STORE_LIST_MAX 1000	 /* entries in one page */
 #define STORE_WHY_MAX 200
 
 struct store;
@@ -140,12 +140,12 @@ void store_body_empty(struct store_body *body);
 /* Everything a completion can tell; pointers are valid during the call. */
 struct store_result {
 	enum err err;
-	bool ambiguous; /* failed, but may have taken effect at the store */
+	bool ambiguous;	 /* failed, but may have taken effect at the store */
 	const char *why; /* a short text for err; never NULL */
-	struct store_caps caps;	      /* probe */
-	struct store_object object;   /* head, put, complete, copy: etag */
-	struct store_part part;	      /* put_part, copy_part: etag and sum */
-	const char *backend_id;	      /* begin */
+	struct store_caps caps;		/* probe */
+	struct store_object object;	/* head, put, complete, copy: etag */
+	struct store_part part;		/* put_part, copy_part: etag and sum */
+	const char *backend_id;		/* begin */
 	const struct store_part *parts; /* list_parts, by number */
 	size_t nparts;
 	const struct store_entry *entries; /* list, by key */
@@ -186,9 +186,20 @@ struct store_target {
 	const char *backend_id;
 };
 
+/* A part's number, from 1, and its first byte in the object. */
+struct store_slot {
+	uint32_t no;
+	uint64_t off;
+};
+
+struct store_range {
+	uint64_t off;
+	size_t len;
+};
+
 /* Repeated on ERR_AGAIN. Part numbers and offsets as the schedule gives. */
 struct store_op *store_put_part(struct store *s, struct store_target t,
-				uint32_t no, uint64_t off,
+				struct store_slot slot,
 				const struct store_body *body,
 				store_done_fn *fn, void *arg);
 
@@ -225,12 +236,12 @@ struct store_op *store_abort(struct store *s, struct store_target t,
 struct store_op *store_list_uploads(struct store *s, const char *key,
 				    store_done_fn *fn, void *arg);
 
-struct store_op *store_head(struct store *s, const char *key,
-			    store_done_fn *fn, void *arg);
+struct store_op *store_head(struct store *s, const char *key, store_done_fn *fn,
+			    void *arg);
 
 /* At most STORE_GET_MAX bytes; etag (If-Match) may be NULL. Repeated. */
 struct store_op *store_get(struct store *s, const char *key, const char *etag,
-			   uint64_t off, size_t len, store_done_fn *fn,
+			   struct store_range range, store_done_fn *fn,
 			   void *arg);
 
 /*

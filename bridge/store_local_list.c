@@ -221,7 +221,7 @@ local_list(struct local_job *j)
 	enum err err = open_dir(j, &dir);
 
 	/* As in a bucket: nothing lies below a folder that is not there. */
-	if (err)
+	if (err || !dir)
 		return err == ERR_NOT_FOUND ? ERR_OK : err;
 	p = mem_alloc(sizeof(*p));
 	err = scan(j, dir, p);

@@ -146,10 +146,13 @@ struct upload_call *upload_remove(struct uploads *us, struct upload_who who,
 				  upload_done_fn *fn, void *arg);
 
 /* RENAME: completes a sealed upload, or renames a published object. */
+struct upload_move {
+	const struct upload_name *from, *to;
+	bool replace; /* an object at `to` */
+};
 struct upload_call *upload_rename(struct uploads *us, struct upload_who who,
-				  const struct upload_name *from,
-				  const struct upload_name *to, bool replace,
-				  upload_done_fn *fn, void *arg);
+				  struct upload_move move, upload_done_fn *fn,
+				  void *arg);
 
 /*
  * Sets the modification time (0: leaves it) of what the path shows: an upload

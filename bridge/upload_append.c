@@ -86,6 +86,7 @@ void
 append_pump(struct upload *u)
 {
 	uint64_t size = u->object.size, len;
+	struct store_range range;
 
 	if (!u->appending || u->op || u->beginning || u->commits || u->failed)
 		return;
@@ -104,9 +105,11 @@ append_pump(struct upload *u)
 			upload_begin_multipart(u);
 		return;
 	}
-	len = size - u->end < STORE_GET_MAX ? size - u->end : STORE_GET_MAX;
-	u->op = store_get(u->store, u->row.key, u->object.etag, u->end,
-			  (size_t)len, tail_read, u);
+	range.off = u->end;
+	range.len = size - u->end < STORE_GET_MAX ? (size_t)(size - u->end)
+						  : STORE_GET_MAX;
+	u->op = store_get(u->store, u->row.key, u->object.etag, range,
+			  tail_read, u);
 }
 
 void

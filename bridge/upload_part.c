@@ -214,8 +214,9 @@ send_part(struct useg *g)
 	useg_body(g, &body);
 	g->state = USEG_SENDING;
 	request_begin(u);
-	g->op = store_put_part(u->store, t, g->no, g->base, &body, part_sent,
-			       g);
+	g->op = store_put_part(u->store, t,
+			       (struct store_slot){ g->no, g->base }, &body,
+			       part_sent, g);
 }
 
 /* Dealing out. */

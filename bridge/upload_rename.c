@@ -404,28 +404,27 @@ first_locked(void *arg, enum err err, const char *why, struct keylock *lock)
 
 struct upload_call *
 upload_rename(struct uploads *us, struct upload_who who,
-	      const struct upload_name *from, const struct upload_name *to,
-	      bool replace, upload_done_fn *fn, void *arg)
+	      struct upload_move move, upload_done_fn *fn, void *arg)
 {
 	struct upload_done *done = done_new(us, fn, arg);
 	struct renamer *r;
 
-	if (to->temp) {
+	if (move.to->temp) {
 		call_finish(&done->call, ERR_INVALID,
 			    "that name is kept for uploads in progress");
 		return &done->call;
 	}
-	if (from->temp)
-		return seal_rename(us, who, from, to, replace, done);
+	if (move.from->temp)
+		return seal_rename(us, who, move, done);
 	r = mem_alloc(sizeof(*r));
 	r->done = done;
 	r->us = us;
-	uname_copy(&r->from, from);
-	uname_copy(&r->to, to);
+	uname_copy(&r->from, move.from);
+	uname_copy(&r->to, move.to);
 	r->user = user_ref(who.user);
 	str_copy(r->session, sizeof(r->session), who.session);
 	str_copy(r->protocol, sizeof(r->protocol), who.protocol);
-	r->replace = replace;
+	r->replace = move.replace;
 	lock_one(r, true, first_locked);
 	return &done->call;
 }

@@ -194,20 +194,19 @@ sealer_lock(struct sealer *s)
 }
 
 struct upload_call *
-seal_rename(struct uploads *us, struct upload_who who,
-	    const struct upload_name *from, const struct upload_name *to,
-	    bool replace, struct upload_done *done)
+seal_rename(struct uploads *us, struct upload_who who, struct upload_move move,
+	    struct upload_done *done)
 {
 	struct sealer *s = mem_alloc(sizeof(*s));
 
 	s->done = done;
 	s->us = us;
-	uname_copy(&s->from, from);
-	str_copy(s->to, sizeof(s->to), to->path);
+	uname_copy(&s->from, move.from);
+	str_copy(s->to, sizeof(s->to), move.to->path);
 	s->user = user_ref(who.user);
 	str_copy(s->session, sizeof(s->session), who.session);
 	str_copy(s->protocol, sizeof(s->protocol), who.protocol);
-	s->replace = replace;
+	s->replace = move.replace;
 	s->deadline = clock_ms() + us->b->config->publishing_wait_ms;
 	sealer_lock(s);
 	return &done->call;

@@ -24,9 +24,9 @@
 #include "lib/err.h"
 
 struct vfs_stat {
-	uint64_t size;	/* an upload in flight: its restart offset */
-	int64_t mtime;	/* Unix seconds */
-	uint32_t mode;	/* permission bits and S_IFREG or S_IFDIR */
+	uint64_t size; /* an upload in flight: its restart offset */
+	int64_t mtime; /* Unix seconds */
+	uint32_t mode; /* permission bits and S_IFREG or S_IFDIR */
 	bool is_dir;
 	bool in_flight; /* an upload of the caller's own */
 };
@@ -58,25 +58,27 @@ void vfs_dir_close(struct vfs_dir *d); /* no completion comes any more */
 
 void vfs_remove(struct session *s, const char *path, vfs_done_fn *fn,
 		void *arg);
-void vfs_mkdir(struct session *s, const char *path, vfs_done_fn *fn,
-	       void *arg);
-void vfs_rmdir(struct session *s, const char *path, vfs_done_fn *fn,
-	       void *arg);
+void vfs_mkdir(struct session *s, const char *path, vfs_done_fn *fn, void *arg);
+void vfs_rmdir(struct session *s, const char *path, vfs_done_fn *fn, void *arg);
 
 /* replace: an object at `to` is replaced (posix-rename@, RNTO), else EXISTS. */
 void vfs_rename(struct session *s, const char *from, const char *to,
 		bool replace, vfs_done_fn *fn, void *arg);
 
-enum { VFS_SET_SIZE = 1, VFS_SET_MTIME = 2, VFS_SET_MODE = 4,
-       VFS_SET_OWNER = 8 };
+enum {
+	VFS_SET_SIZE = 1,
+	VFS_SET_MTIME = 2,
+	VFS_SET_MODE = 4,
+	VFS_SET_OWNER = 8
+};
 struct vfs_attrs {
 	unsigned set; /* VFS_SET_* */
 	uint64_t size;
 	int64_t mtime;
 	uint32_t mode;
 };
-void vfs_setstat(struct session *s, const char *path,
-		 const struct vfs_attrs *a, vfs_done_fn *fn, void *arg);
+void vfs_setstat(struct session *s, const char *path, const struct vfs_attrs *a,
+		 vfs_done_fn *fn, void *arg);
 
 /* Space: the user's quota where there is one, else what is unlimited. */
 struct vfs_space {
@@ -115,7 +117,7 @@ typedef void vfs_open_fn(void *arg, enum err err, const char *why,
 			 struct vfs_file *f);
 struct vfs_open {
 	const char *path;
-	unsigned flags;	       /* VFS_READ .. */
+	unsigned flags;		/* VFS_READ .. */
 	struct vfs_attrs attrs; /* size: declared (ALLO, OPEN attributes) */
 	const struct vfs_file_events *events; /* may be NULL for reading */
 	void *events_arg;
@@ -144,8 +146,8 @@ bool vfs_file_acks(const struct vfs_file *f);
 /* At most STORE_GET_MAX bytes; n == 0 with ERR_OK is the end of the file. */
 typedef void vfs_read_fn(void *arg, enum err err, const char *why,
 			 const void *data, size_t n);
-void vfs_file_read(struct vfs_file *f, uint64_t off, size_t n,
-		   vfs_read_fn *fn, void *arg);
+void vfs_file_read(struct vfs_file *f, uint64_t off, size_t n, vfs_read_fn *fn,
+		   void *arg);
 
 void vfs_file_stat(struct vfs_file *f, vfs_stat_fn *fn, void *arg);
 void vfs_file_setstat(struct vfs_file *f, const struct vfs_attrs *a,

@@ -175,8 +175,9 @@ block_want(struct download *d, uint64_t no)
 	best->used = ++d->uses;
 	best->len = d->size - off < BLOCK_SIZE ? (size_t)(d->size - off)
 					       : BLOCK_SIZE;
-	best->op = store_get(d->store, d->key, d->etag, off, best->len,
-			     block_got, best);
+	best->op = store_get(d->store, d->key, d->etag,
+			     (struct store_range){ off, best->len }, block_got,
+			     best);
 }
 
 /* Copies what a read asks for; false: a block of it is not there yet. */

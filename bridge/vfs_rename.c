@@ -144,5 +144,7 @@ vfs_rename(struct session *s, const char *from, const char *to, bool replace,
 	}
 	a = vfs_upload_name(&c->name);
 	b = vfs_upload_name(&c->to);
-	c->uc = upload_rename(c->us, vfs_who(s), &a, &b, replace, renamed, c);
+	c->uc = upload_rename(c->us, vfs_who(s),
+			      (struct upload_move){ &a, &b, replace }, renamed,
+			      c);
 }

@@ -221,7 +221,7 @@ add_user(const struct ctl *c, const struct add *a)
 int
 cmd_user_add(struct ctl *c, int argc, char **argv)
 {
-	struct add a = { NULL };
+	struct add a = { 0 };
 	const struct ctl_option options[] = {
 		{ "--generate", &a.generate, NULL },
 		{ "--password-stdin", &a.from_stdin, NULL },

@@ -374,7 +374,8 @@ test_a_cancelled_part_can_be_sent_again(void **state)
 	(void)state;
 	for (unsigned turns = 0; turns < 5; turns++) {
 		memset(&g, 0, sizeof(g));
-		op = store_put_part(world.store, t, 1, 0, &b, on_done, &g);
+		op = store_put_part(world.store, t, (struct store_slot){ 1, 0 },
+				    &b, on_done, &g);
 		cancel_after(op, &g, turns);
 	}
 	send_part(u, 1);

@@ -172,7 +172,8 @@ do_get(const char *key, const char *etag, uint64_t off, size_t len)
 {
 	struct got g = { 0 };
 
-	store_get(world.store, key, etag, off, len, on_done, &g);
+	store_get(world.store, key, etag, (struct store_range){ off, len },
+		  on_done, &g);
 	wait_done(&g);
 	return g;
 }
@@ -216,7 +217,8 @@ do_part(const char *key, const char *id, uint32_t no, uint64_t off,
 	struct store_body b = body_of(data, n);
 	struct got g = { 0 };
 
-	store_put_part(world.store, t, no, off, &b, on_done, &g);
+	store_put_part(world.store, t, (struct store_slot){ no, off }, &b,
+		       on_done, &g);
 	wait_done(&g);
 	return g;
 }

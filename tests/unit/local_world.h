@@ -174,7 +174,9 @@ put_part(struct world *w, struct got *g, struct store_target t, uint32_t no,
 {
 	struct store_body b = body_of(text);
 
-	WAIT(w, g, store_put_part(w->store, t, no, off, &b, take, g));
+	struct store_slot slot = { no, off };
+
+	WAIT(w, g, store_put_part(w->store, t, slot, &b, take, g));
 	return g->err;
 }
 
@@ -189,8 +191,9 @@ head(struct world *w, struct got *g, const char *key)
 static inline enum err
 get(struct world *w, struct got *g, const char *key)
 {
-	WAIT(w, g,
-	     store_get(w->store, key, NULL, 0, sizeof(g->data) - 1, take, g));
+	struct store_range range = { 0, sizeof(g->data) - 1 };
+
+	WAIT(w, g, store_get(w->store, key, NULL, range, take, g));
 	return g->err;
 }
 

@@ -149,7 +149,8 @@ put_part(void)
 				.len = 3,
 				.crc32c = crc32c(0, "abc", 3) };
 
-	store_put_part(w.store, target, 7, 100, &b, on_done, NULL);
+	store_put_part(w.store, target, (struct store_slot){ 7, 100 }, &b,
+		       on_done, NULL);
 	wait_done();
 }
 

@@ -99,7 +99,8 @@ test_key_is_home_and_path(void **state)
 	assert_int_equal(names_key(home, "/xy", key), ERR_TOO_LARGE);
 }
 
-static char *patterns[] = { "*.filepart", "*.<8hex>.partial", ".in.*.", NULL };
+static char *patterns[] = { "*.filepart", "*.<8hex>.partial", ".in.*.", ".in.*",
+			    NULL };
 
 static void
 check_temp(const char *path, const char *want)
@@ -124,7 +125,8 @@ test_temporary_names_give_the_final_name(void **state)
 	check_temp("/x.0a1b2c3g.partial", NULL);
 	check_temp("/.in..", NULL);
 	check_temp("/.in...", NULL); /* "." is no name */
-	check_temp("/.in.x", NULL);
+	check_temp("/.in.x", "/x");
+	check_temp("/.in.", NULL);
 	check_temp("/", NULL);
 }
 

@@ -331,13 +331,15 @@ test_body_of_a_file_needs_its_digests(void **state)
 	struct store_caps caps = { .known = true };
 
 	(void)state;
-	store_put_part(d.store, t, 1, 0, &body, on_done, NULL);
+	store_put_part(d.store, t, (struct store_slot){ 1, 0 }, &body, on_done,
+		       NULL);
 	wait_done();
 	assert_int_equal(done.err, ERR_INVALID);
 	assert_int_equal(d.starts, 0);
 	store_set_caps(d.store, &caps); /* now it asks for none */
 	done.n = 0;
-	store_put_part(d.store, t, 1, 0, &body, on_done, NULL);
+	store_put_part(d.store, t, (struct store_slot){ 1, 0 }, &body, on_done,
+		       NULL);
 	wait_done();
 	assert_int_equal(done.err, ERR_OK);
 }

@@ -290,7 +290,9 @@ test_foreign_file_has_an_etag_that_follows_it(void **state)
 	write_foreign(w, "f", "longer");
 	assert_int_equal(head(w, &g, "f"), ERR_OK);
 	assert_string_not_equal(g.object.etag, first);
-	WAIT(w, &g, store_get(w->store, "f", first, 0, 10, take, &g));
+	WAIT(w, &g,
+	     store_get(w->store, "f", first, (struct store_range){ 0, 10 },
+		       take, &g));
 	assert_int_equal(g.err, ERR_CONFLICT);
 }
 
@@ -435,7 +437,7 @@ test_part_waits_for_another_writer(void **state)
 	fd = open(below(w, path), O_RDWR);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &fl), 0);
 	memset(&g, 0, sizeof(g));
-	store_put_part(w->store, t, 1, 0, &b, take, &g);
+	store_put_part(w->store, t, (struct store_slot){ 1, 0 }, &b, take, &g);
 	for (int i = 0; i < 5; i++)
 		loop_turn(w->loop, 1000);
 	assert_false(g.done);
@@ -506,7 +508,9 @@ test_large_copy_takes_turns(void **state)
 	assert_int_equal(g.err, ERR_OK);
 	WAIT(w, &g, store_copy(w->store, &c, "b", &meta, take, &g));
 	assert_int_equal(g.err, ERR_OK);
-	WAIT(w, &g, store_get(w->store, "b", NULL, 35u << 20, 10, take, &g));
+	WAIT(w, &g,
+	     store_get(w->store, "b", NULL,
+		       (struct store_range){ 35u << 20, 10 }, take, &g));
 	assert_string_equal(g.data, "xxxxxxxxxx");
 	assert_int_equal(head(w, &g, "b"), ERR_OK);
 	assert_int_equal(g.object.size, 40u << 20);

@@ -151,7 +151,8 @@ test_list_takes_what_belongs_there(void **state)
 static void
 get(uint64_t off, size_t len, const char *etag)
 {
-	store_get(w.store, "key", etag, off, len, on_done, NULL);
+	store_get(w.store, "key", etag, (struct store_range){ off, len },
+		  on_done, NULL);
 	wait_done();
 }
 
