@@ -175,7 +175,7 @@ stat_folder(struct vfs_call *c)
 }
 
 static void
-stat_attrs(void *arg, const struct journal_reply *r)
+attrs_read(void *arg, const struct journal_reply *r)
 {
 	struct vfs_call *c = arg;
 	size_t i;
@@ -186,6 +186,21 @@ stat_attrs(void *arg, const struct journal_reply *r)
 		    !strcmp(r->attrs[i].etag, c->object.etag) &&
 		    r->attrs[i].mtime)
 			c->st.mtime = r->attrs[i].mtime;
+	c->then(c);
+}
+
+void
+vfs_attrs_look(struct vfs_call *c, void (*then)(struct vfs_call *c))
+{
+	c->then = then;
+	c->journal = true;
+	journal_attrs(session_bridge(c->s)->journal, store_name(c->name.store),
+		      c->name.literal, attrs_read, c);
+}
+
+static void
+stat_done(struct vfs_call *c)
+{
 	vfs_call_end(c, ERR_OK, NULL);
 }
 
@@ -202,10 +217,7 @@ stat_headed(void *arg, const struct store_result *res)
 	} else {
 		c->object = res->object;
 		vfs_stat_object(&c->st, &res->object);
-		c->journal = true;
-		journal_attrs(session_bridge(c->s)->journal,
-			      store_name(c->name.store), c->name.literal,
-			      stat_attrs, c);
+		vfs_attrs_look(c, stat_done);
 	}
 }
 

@@ -81,6 +81,12 @@ void vfs_stat_upload(struct vfs_stat *st, const struct upload_view *v);
  */
 void vfs_folder_look(struct vfs_call *c, void (*then)(struct vfs_call *c));
 
+/*
+ * The time that a client set on c->object, where the journal keeps it, goes to
+ * c->st.mtime; then the completion runs.
+ */
+void vfs_attrs_look(struct vfs_call *c, void (*then)(struct vfs_call *c));
+
 /* A live upload whose key lies below the folder c->name, if there is one. */
 void vfs_live_below(struct vfs_call *c, journal_done_fn *fn);
 

@@ -298,6 +298,15 @@ read_folder(struct vfs_call *c)
 }
 
 static void
+read_ready(struct vfs_call *c)
+{
+	c->file = vfs_file_new(c);
+	c->file->r = download_new(c->s, &c->name, &c->object);
+	c->file->mtime = c->st.mtime;
+	vfs_call_end(c, ERR_OK, NULL);
+}
+
+static void
 read_headed(void *arg, const struct store_result *res)
 {
 	struct vfs_call *c = arg;
@@ -307,12 +316,13 @@ read_headed(void *arg, const struct store_result *res)
 		vfs_folder_look(c, read_folder);
 		return;
 	}
-	if (!res->err) {
-		c->file = vfs_file_new(c);
-		c->file->r = download_new(c->s, &c->name, &res->object);
-		c->file->mtime = res->object.mtime;
+	if (res->err) {
+		vfs_call_end(c, res->err, res->why);
+		return;
 	}
-	vfs_call_end(c, res->err, res->why);
+	c->object = res->object;
+	vfs_stat_object(&c->st, &res->object);
+	vfs_attrs_look(c, read_ready);
 }
 
 static void
