@@ -82,6 +82,11 @@ unknown(const struct ctl *c, int argc, char **argv)
 	char said[64];
 	size_t g, n = 0;
 
+	if (is_family(argv[0]) && argc == 2 &&
+	    (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+		family_help(argv[0]);
+		return CTL_OK;
+	}
 	if (is_family(argv[0]) && argc == 1) {
 		ctl_error("%s needs a command", argv[0]);
 		family_help(argv[0]);

@@ -16,7 +16,7 @@
 
 static const char help[] =
 	"Usage: sluiced [-f] [-c FILE]\n"
-	"       sluiced -t [-c FILE]\n"
+	"       sluiced -t | -T [-c FILE]\n"
 	"\n"
 	"Takes files in over SFTP and FTP(S) and keeps them as objects.\n"
 	"\n"
