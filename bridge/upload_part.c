@@ -4,15 +4,19 @@
  * the segment is free again. Requests are dealt out to the user with the
  * fewest in flight, and of that user's uploads to the one with the fewest.
  */
+#include <openssl/evp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bridge/upload_private.h"
 #include "lib/clock.h"
+#include "lib/crc32c.h"
 #include "lib/log.h"
 
 #define PART_CORRUPT_TRIES 5
+#define SMALL_MAX (128u << 10) /* bytes hashed by the loop itself */
 
 static struct requester *
 requester_of(struct uploads *us, const char *user)
@@ -302,12 +306,35 @@ hashed(void *arg, enum err err, const struct segment_digest *d)
 	upload_pump(u);
 }
 
+/*
+ * A small file is hashed on the spot: handing it to the pool and back costs
+ * more than the hash. What is read back is checked as there.
+ */
+static bool
+hashed_here(struct useg *g)
+{
+	unsigned needs = store_needs(g->u->store);
+	size_t n = (size_t)segment_received(g->seg);
+	unsigned char data[SMALL_MAX];
+
+	if (segment_received(g->seg) > SMALL_MAX)
+		return false;
+	if (pread(segment_fd(g->seg), data, n, SEGMENT_HEADER) != (ssize_t)n ||
+	    crc32c(0, data, n) != segment_crc(g->seg))
+		return false; /* the pool looks again, and tells */
+	if (needs & STORE_NEED_MD5 &&
+	    !EVP_Digest(data, n, g->digest.md5, NULL, EVP_md5(), NULL))
+		return false;
+	return !(needs & STORE_NEED_SHA256) ||
+	       EVP_Digest(data, n, g->digest.sha256, NULL, EVP_sha256(), NULL);
+}
+
 static void
 close_segment(struct useg *g)
 {
 	struct upload *u = g->u;
 
-	if (store_needs(u->store)) {
+	if (store_needs(u->store) && !hashed_here(g)) {
 		g->state = USEG_HASHING;
 		segment_hash(g->seg, hashed, g);
 	} else {
