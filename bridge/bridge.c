@@ -7,6 +7,7 @@
 #include "bridge/http.h"
 #include "bridge/keylock.h"
 #include "bridge/spool.h"
+#include "bridge/sweeper.h"
 #include "bridge/upload.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -112,6 +113,7 @@ bridge_open(struct bridge **out, struct conf *conf,
 		return err;
 	}
 	b->uploads = uploads_new(b);
+	b->sweeper = sweeper_new(b->uploads);
 	*out = b;
 	return ERR_OK;
 }
@@ -136,6 +138,7 @@ bridge_close(struct bridge *b)
 	if (!b)
 		return;
 	pool_settle(b);
+	sweeper_free(b->sweeper);
 	if (b->uploads)
 		uploads_free(b->uploads);
 	auth_close(b->auth);
@@ -149,6 +152,7 @@ bridge_close(struct bridge *b)
 		spool_close(b->spool);
 	if (b->journal)
 		journal_close(b->journal);
+	loop_flush(b->loop); /* what frees itself when it is called */
 	work_pool_free(b->logins);
 	work_pool_free(b->pool);
 	loop_free(b->loop);

@@ -22,6 +22,7 @@ struct http;
 struct keylock_table;
 struct peer;
 struct uploads; /* bridge/upload.h: all that this worker drives */
+struct sweeper;
 
 /*
  * [bridge] of sluice.ini, run_dir of [daemon] and the names of the [store.NAME]
@@ -73,6 +74,7 @@ struct bridge {
 	struct store **stores;
 	size_t nstores;
 	struct uploads *uploads;
+	struct sweeper *sweeper;
 	const struct bridge_config *config;
 };
 

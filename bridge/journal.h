@@ -69,7 +69,8 @@ enum {
 	UPLOAD_DECLARED = 2,	   /* `declared` holds */
 	UPLOAD_CREATE_UNKNOWN = 4, /* a Create may have left an orphan */
 	UPLOAD_NO_TRUNC = 8,	   /* replaces an object without TRUNC */
-	UPLOAD_SOURCE_PENDING = 16 /* a copy whose source is not deleted */
+	UPLOAD_SOURCE_PENDING = 16, /* a copy whose source is not deleted */
+	UPLOAD_UNCLAIMED = 32	    /* sealed, and that was reported */
 };
 
 struct journal_upload {
@@ -97,7 +98,7 @@ struct journal_upload {
 	int64_t created_at;  /* all times: Unix ms; 0: never */
 	int64_t creating_at; /* J(creating) */
 	int64_t verified_at; /* last cross-check with the store */
-	int64_t parked_at;
+	int64_t parked_at;   /* or sealed */
 	int64_t ended_at;
 };
 

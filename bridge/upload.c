@@ -419,6 +419,7 @@ uploads_free(struct uploads *us)
 		return;
 	assert(!us->list);
 	loop_timer_free(us->tick);
+	loop_flush(us->b->loop); /* a kick may be posted */
 	free(us);
 }
 

@@ -59,6 +59,17 @@ abort_running(struct uploads *us, const char *id)
 	return j != NULL;
 }
 
+unsigned
+aborts_running(const struct uploads *us)
+{
+	const struct abort_job *j;
+	unsigned n = 0;
+
+	for (j = us->aborts; j; j = j->next)
+		n++;
+	return n;
+}
+
 static void
 job_retry(struct abort_job *j, void (*again)(struct abort_job *j))
 {

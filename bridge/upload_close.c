@@ -101,7 +101,9 @@ seal(struct upload *u)
 {
 	upload_enter(u, PHASE_SEALING);
 	u->row.state = UPLOAD_SEALED;
-	commit_send(commit_new(u, JSET_STATE | JSET_END), sealed, NULL);
+	u->row.parked_at = clock_wall_ms();
+	commit_send(commit_new(u, JSET_STATE | JSET_END | JSET_PARKED), sealed,
+		    NULL);
 }
 
 /* The recorded parts reach from 0 to the end without a gap. */

@@ -37,6 +37,7 @@ char *
 event_body_row(const struct journal_upload *row, const char *event_id,
 	       const char *kind)
 {
+	bool made = !strcmp(kind, "published") || !strcmp(kind, "renamed");
 	json_t *o = json_object();
 	char *text;
 
@@ -50,13 +51,13 @@ event_body_row(const struct journal_upload *row, const char *event_id,
 	set_string(o, "store", row->store);
 	set_string(o, "key", row->key);
 	set_string(o, "path", row->final_path);
-	if (!strcmp(kind, "published") || !strcmp(kind, "renamed")) {
+	if (made || !strcmp(kind, "unclaimed"))
 		json_object_set_new(o, "size",
 				    json_integer((json_int_t)row->end));
+	if (made)
 		set_string(o, "etag", row->etag);
-		if (row->kind == UPLOAD_KIND_UPLOAD)
-			set_string(o, "complete_by", completeness(row));
-	}
+	if (made && row->kind == UPLOAD_KIND_UPLOAD)
+		set_string(o, "complete_by", completeness(row));
 	set_string(o, "source_key", row->source);
 	set_time(o, "mtime", row->mtime * 1000);
 	set_time(o, "started", row->created_at);

@@ -368,6 +368,7 @@ void park_pump(struct upload *u);
 void abort_start(struct uploads *us, const char *id);
 void aborts_tick(struct uploads *us);
 bool abort_running(struct uploads *us, const char *id);
+unsigned aborts_running(const struct uploads *us);
 
 /*
  * Aborts this very row on an operator's word, or, for the sweeper, only while

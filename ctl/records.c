@@ -244,6 +244,7 @@ flags_json(unsigned flags)
 		{ UPLOAD_CREATE_UNKNOWN, "create_unknown" },
 		{ UPLOAD_NO_TRUNC, "no_trunc" },
 		{ UPLOAD_SOURCE_PENDING, "source_pending" },
+		{ UPLOAD_UNCLAIMED, "unclaimed" },
 	};
 	json_t *list = json_array();
 	size_t i;
