@@ -65,10 +65,10 @@ enum upload_kind { UPLOAD_KIND_UPLOAD, UPLOAD_KIND_COPY };
 
 /* Flags of a row. */
 enum {
-	UPLOAD_TEMP = 1,	   /* opened under a temporary name */
-	UPLOAD_DECLARED = 2,	   /* `declared` holds */
-	UPLOAD_CREATE_UNKNOWN = 4, /* a Create may have left an orphan */
-	UPLOAD_NO_TRUNC = 8,	   /* replaces an object without TRUNC */
+	UPLOAD_TEMP = 1,	    /* opened under a temporary name */
+	UPLOAD_DECLARED = 2,	    /* `declared` holds */
+	UPLOAD_CREATE_UNKNOWN = 4,  /* a Create may have left an orphan */
+	UPLOAD_NO_TRUNC = 8,	    /* replaces an object without TRUNC */
 	UPLOAD_SOURCE_PENDING = 16, /* a copy whose source is not deleted */
 	UPLOAD_UNCLAIMED = 32	    /* sealed, and that was reported */
 };
