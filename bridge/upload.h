@@ -32,7 +32,11 @@ void uploads_recover(struct uploads *us);
  */
 void uploads_drain(struct uploads *us, void (*done)(void *arg), void *arg);
 
-/* Answers "takeover <id> <user>" and "abort <id>" from another process. */
+/*
+ * Answers another process: "takeover <id> <user> <0|1>", "abort <id>", and
+ * "offset <id>", whose answer is the decimal restart offset as a listing has
+ * it, whoever drives the upload.
+ */
 void uploads_serve(struct uploads *us, const char *line,
 		   struct peer_request *req);
 

@@ -235,6 +235,10 @@ uploads_serve(struct uploads *us, const char *line, struct peer_request *req)
 		serve_abort(us, id, req);
 		return;
 	}
+	if (sscanf(line, "offset %32s", id) == 1 && id_valid(id)) {
+		look_offset(us, id, req);
+		return;
+	}
 	if (sscanf(line, "takeover %32s %63s %d", id, user, &takeover) != 3) {
 		peer_answer(req, ERR_INVALID, "unknown request");
 		return;

@@ -4,6 +4,7 @@
  * is recovered as for a resume (and cross-checked with the store when that is
  * due); a listing tells what journal, memory and LIVE records say.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -287,4 +288,55 @@ upload_scan(struct uploads *us, struct upload_who who, struct store *store,
 	q.max = 1000;
 	journal_list(us->b->journal, &q, scan_rows, s);
 	return &s->call;
+}
+
+/* An operator asks. */
+
+struct asker {
+	struct uploads *us;
+	struct peer_request *req;
+};
+
+static uint64_t
+offset_of(struct uploads *us, struct store *store,
+	  const struct journal_reply *r)
+{
+	const struct journal_upload *row = r->upload;
+	struct upload *u = upload_by_id(us, row->id);
+
+	if (in_memory(u))
+		return u->end;
+	if (row->state == UPLOAD_OPEN || row->state == UPLOAD_PARKED)
+		return upload_peek_end(us, store, row, r->parts, r->nparts,
+				       NULL);
+	return row->end;
+}
+
+static void
+asker_found(void *arg, const struct journal_reply *r)
+{
+	struct asker *a = arg;
+	struct store *store = NULL;
+	char text[32] = "";
+
+	if (!r->err && r->upload && upload_state_live(r->upload->state))
+		store = bridge_store(a->us->b, r->upload->store);
+	if (store)
+		str_printf(text, sizeof(text), "%" PRIu64,
+			   offset_of(a->us, store, r));
+	if (r->err)
+		peer_answer(a->req, ERR_AGAIN, NULL);
+	else
+		peer_answer(a->req, store ? ERR_OK : ERR_NOT_FOUND, text);
+	free(a);
+}
+
+void
+look_offset(struct uploads *us, const char *id, struct peer_request *req)
+{
+	struct asker *a = mem_alloc(sizeof(*a));
+
+	a->us = us;
+	a->req = req;
+	journal_get(us->b->journal, id, asker_found, a);
 }

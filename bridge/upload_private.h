@@ -303,6 +303,9 @@ uint64_t upload_peek_end(struct uploads *us, struct store *store,
 			 const struct store_part *parts, size_t n,
 			 unsigned *flags);
 
+/* upload_look.c: the answer to "offset <id>" */
+void look_offset(struct uploads *us, const char *id, struct peer_request *req);
+
 /* recovery.c: rows that nobody drives are looked for and carried on */
 void recovery_tick(struct uploads *us);
 

@@ -72,10 +72,18 @@ events_json(const struct journal_rows *rows)
 	return list;
 }
 
-static void
-show_json(const struct journal_rows *rows)
+static struct offset
+offset_of(const struct ctl *c, const struct journal_rows *rows)
 {
-	json_t *o = records_json(&rows->uploads[0], stored_bytes(rows));
+	struct offsets o = { .ctl = c };
+
+	return offset_find(&o, &rows->uploads[0], stored_bytes(rows));
+}
+
+static void
+show_json(const struct journal_rows *rows, const struct offset *at)
+{
+	json_t *o = records_json(&rows->uploads[0], at);
 
 	json_object_set_new(o, "parts", parts_json(rows));
 	json_object_set_new(o, "events", events_json(rows));
@@ -141,7 +149,7 @@ show_names(const struct journal_upload *u)
 }
 
 static void
-show_numbers(const struct journal_rows *rows)
+show_numbers(const struct journal_rows *rows, const struct offset *at)
 {
 	const struct journal_upload *u = &rows->uploads[0];
 
@@ -150,7 +158,11 @@ show_numbers(const struct journal_rows *rows)
 	if (u->state >= UPLOAD_CLOSING && u->end != 0)
 		size_field("Size", u->end);
 	if (!records_ended(u)) {
-		size_field("Stored", stored_bytes(rows));
+		if (at->known)
+			size_field("Offset", at->bytes);
+		else
+			field("Offset", "not known, no daemon answers");
+		size_field("Stored", at->stored);
 		field("Parts", "%zu", rows->nparts);
 	}
 	if (u->etag[0] != '\0')
@@ -228,6 +240,7 @@ cmd_upload_show(struct ctl *c, int argc, char **argv)
 	};
 	int status = ctl_options(c, options, &argc, argv);
 	struct journal_rows rows;
+	struct offset at;
 	struct records *r;
 
 	if (status >= 0)
@@ -238,11 +251,13 @@ cmd_upload_show(struct ctl *c, int argc, char **argv)
 	if (r == NULL)
 		return CTL_FAILED;
 	ok = records_find(r, argv[0], &rows);
+	if (ok)
+		at = offset_of(c, &rows);
 	if (ok && c->json) {
-		show_json(&rows);
+		show_json(&rows, &at);
 	} else if (ok) {
 		show_names(&rows.uploads[0]);
-		show_numbers(&rows);
+		show_numbers(&rows, &at);
 		if (parts)
 			show_parts(&rows);
 		show_events(&rows);

@@ -16,7 +16,7 @@
 
 static const struct table_column columns[] = {
 	{ "ID", false, 8 },    { "STATE", false, 10 }, { "USER", false, 8 },
-	{ "STORED", true, 6 }, { "AGE", true, 4 },     { "PATH", false, 0 },
+	{ "OFFSET", true, 6 }, { "AGE", true, 4 },     { "PATH", false, 0 },
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -24,6 +24,8 @@ static const struct table_column columns[] = {
 struct listing {
 	struct table *table; /* NULL: as JSON */
 	size_t printed;
+	struct offsets offsets;
+	bool unknown; /* one of them was */
 };
 
 /* Since when it is in its state, as far as the journal knows. */
@@ -38,27 +40,30 @@ since(const struct journal_upload *u)
 }
 
 static void
-add_row(struct listing *l, const struct journal_upload *u, uint64_t stored)
+add_row(struct listing *l, const struct journal_upload *u,
+	const struct offset *at)
 {
-	char size[TEXT_MAX], age[TEXT_MAX];
+	char size[TEXT_MAX], age[TEXT_MAX], offset[TEXT_MAX + 1];
 	const char *cells[COLUMNS] = {
 		records_short_id(u),
 		upload_state_name(u->state),
 		u->user,
-		text_size(stored, size),
+		offset,
 		text_age(clock_wall_ms() - since(u), age),
 		u->path,
 	};
 
+	snprintf(offset, sizeof(offset), "%s%s", text_size(at->bytes, size),
+		 at->known ? "" : "+");
 	table_add(l->table, cells);
 }
 
 /* One upload a line, so that a script can also read it line by line. */
 static void
 print_json(const struct listing *l, const struct journal_upload *u,
-	   uint64_t stored)
+	   const struct offset *at)
 {
-	json_t *o = records_json(u, stored);
+	json_t *o = records_json(u, at);
 	char *text = json_dumps(o, JSON_COMPACT);
 
 	printf("%s%s", l->printed > 0 ? ",\n" : "", text);
@@ -70,6 +75,7 @@ static bool
 print_page(struct records *r, struct listing *l,
 	   const struct journal_rows *rows)
 {
+	struct offset at;
 	uint64_t stored;
 	size_t i;
 
@@ -78,11 +84,13 @@ print_page(struct records *r, struct listing *l,
 
 		if (!records_stored(r, u, &stored))
 			return false;
+		at = offset_find(&l->offsets, u, stored);
 		if (l->table != NULL)
-			add_row(l, u, stored);
+			add_row(l, u, &at);
 		else
-			print_json(l, u, stored);
+			print_json(l, u, &at);
 		l->printed++;
+		l->unknown = l->unknown || !at.known;
 	}
 	if (l->table != NULL)
 		table_print(l->table);
@@ -110,10 +118,12 @@ print_all(struct records *r, struct listing *l, struct journal_query *q)
 }
 
 static bool
-list_table(struct records *r, struct journal_query *q, bool filtered)
+list_table(const struct ctl *c, struct records *r, struct journal_query *q,
+	   bool filtered)
 {
 	struct listing l = { .table = table_new(columns, COLUMNS,
-						text_columns()) };
+						text_columns()),
+			     .offsets.ctl = c };
 	bool ok = print_all(r, &l, q);
 
 	if (ok && l.printed == 0)
@@ -121,14 +131,18 @@ list_table(struct records *r, struct journal_query *q, bool filtered)
 			       : "No uploads are under way; --all shows those "
 				 "that have ended.\n",
 		      stderr);
+	if (ok && l.unknown)
+		fputs("+ is what the store has; no daemon answers that knows "
+		      "what is in the spool.\n",
+		      stderr);
 	table_free(l.table);
 	return ok;
 }
 
 static bool
-list_json(struct records *r, struct journal_query *q)
+list_json(const struct ctl *c, struct records *r, struct journal_query *q)
 {
-	struct listing l = { .table = NULL };
+	struct listing l = { .table = NULL, .offsets.ctl = c };
 	bool ok;
 
 	putchar('[');
@@ -196,8 +210,8 @@ cmd_uploads(struct ctl *c, int argc, char **argv)
 	r = records_open(c);
 	if (r == NULL)
 		return CTL_FAILED;
-	ok = c->json ? list_json(r, &q)
-		     : list_table(r, &q, states || q.user || q.store || all);
+	ok = c->json ? list_json(c, r, &q)
+		     : list_table(c, r, &q, states || q.user || q.store || all);
 	records_close(r);
 	return ok ? CTL_OK : CTL_FAILED;
 }

@@ -50,10 +50,13 @@ const struct command ctl_user_commands[] = {
 };
 
 static const char uploads_text[] =
-	"Lists the uploads that have not ended. STORED is what the store has\n"
-	"confirmed; AGE is the time since an upload began, was parked or "
-	"ended.\n"
-	"Works without a running daemon.\n"
+	"Lists the uploads that have not ended. OFFSET is where an upload goes "
+	"on:\n"
+	"the bytes that are kept, in the store or in the spool. Without a "
+	"running\n"
+	"daemon it is what the store has confirmed, with a '+' behind it. AGE "
+	"is\n"
+	"the time since an upload began, was parked or ended.\n"
 	"\n"
 	"  --all                those that have ended too\n"
 	"  --state STATE,...    in one of these states:\n"
@@ -73,7 +76,7 @@ static const char upload_show_text[] =
 	"that\n"
 	"tell of it. ID is its id, or 4 characters and more from the "
 	"beginning\n"
-	"or the end of it. Works without a running daemon.\n"
+	"or the end of it. Without a running daemon its offset is not known.\n"
 	"\n"
 	"  --parts              list its parts\n";
 

@@ -277,7 +277,7 @@ set_names(json_t *o, const struct journal_upload *u)
 }
 
 json_t *
-records_json(const struct journal_upload *u, uint64_t stored)
+records_json(const struct journal_upload *u, const struct offset *at)
 {
 	json_t *o = json_object();
 	bool declared = u->flags & UPLOAD_DECLARED;
@@ -290,7 +290,10 @@ records_json(const struct journal_upload *u, uint64_t stored)
 	json_object_set_new(o, "size",
 			    ends ? json_integer((json_int_t)u->end)
 				 : json_null());
-	json_object_set_new(o, "stored", json_integer((json_int_t)stored));
+	json_object_set_new(o, "offset",
+			    at->known ? json_integer((json_int_t)at->bytes)
+				      : json_null());
+	json_object_set_new(o, "stored", json_integer((json_int_t)at->stored));
 	json_object_set_new(o, "flags", flags_json(u->flags));
 	json_object_set_new(o, "epoch", json_integer((json_int_t)u->epoch));
 	json_object_set_new(o, "rewind", json_integer(u->rewind));

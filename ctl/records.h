@@ -12,6 +12,7 @@
 
 #include "bridge/journal_ops.h"
 #include "ctl/ctl.h"
+#include "ctl/offset.h"
 
 struct records;
 
@@ -40,8 +41,8 @@ bool records_stored(struct records *r, const struct journal_upload *u,
 /* How uploads are called: the last 8 characters, the random ones. */
 const char *records_short_id(const struct journal_upload *u);
 
-/* An upload as JSON, times as RFC 3339 or null. */
-json_t *records_json(const struct journal_upload *u, uint64_t stored);
+/* An upload as JSON, times as RFC 3339 or null, so is an unknown offset. */
+json_t *records_json(const struct journal_upload *u, const struct offset *at);
 /* A string, or null where it is not UTF-8. */
 json_t *records_text(const char *s);
 json_t *records_time(int64_t unix_ms);

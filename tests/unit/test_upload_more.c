@@ -291,6 +291,75 @@ test_rename_never_deletes_what_comes_to_its_source(void **state)
 	assert_int_equal(count_rows("flags & 16 <> 0"), 0);
 }
 
+static void
+serve(void *arg, const char *line, struct peer_request *req)
+{
+	uploads_serve(arg, line, req);
+}
+
+struct answered {
+	bool done;
+	enum err err;
+	char text[64];
+};
+
+static void
+answered(void *arg, enum err err, const char *text)
+{
+	struct answered *a = arg;
+
+	a->err = err;
+	str_copy(a->text, sizeof(a->text), text);
+	a->done = true;
+}
+
+/* What a worker says to a question about an upload. */
+static struct answered
+ask(const char *question, const char *id)
+{
+	struct answered a = { .done = false };
+	char line[128] = "";
+	struct peer *peer;
+
+	assert_int_equal(peer_open(&peer, w.b->loop, w.dir, 0, serve,
+				   w.b->uploads),
+			 ERR_OK);
+	str_printf(line, sizeof(line), "%s %s", question, id);
+	peer_ask(peer, 0, line, 5000, answered, &a);
+	world_wait(&a.done);
+	peer_close(peer);
+	return a;
+}
+
+static void
+test_worker_tells_an_offset(void **state)
+{
+	struct session *s = world_login("ann");
+	struct answered a;
+	struct writer x;
+	char id[ID_LEN + 1];
+
+	(void)state;
+	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 0, 2 * PART + 77, 1), ERR_OK);
+	str_copy(id, sizeof(id), live_row("a").id);
+	a = ask("offset", id); /* from memory */
+	assert_int_equal(a.err, ERR_OK);
+	assert_string_equal(a.text, "131149");
+	assert_int_equal(writer_close(&x, VFS_BROKEN), ERR_OK);
+	wait_until_nothing_is_driven();
+	a = ask("offset", id); /* from rows and LIVE records */
+	assert_int_equal(a.err, ERR_OK);
+	assert_string_equal(a.text, "131149");
+	assert_int_equal(do_remove(s, "/a"), ERR_OK);
+	assert_int_equal(ask("offset", id).err, ERR_NOT_FOUND);
+	assert_int_equal(ask("offset", "11112222333344445555666677778888").err,
+			 ERR_NOT_FOUND);
+	assert_int_equal(ask("offset", "nothing").err, ERR_INVALID);
+	world_logout(s);
+	check_clean();
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
@@ -305,6 +374,7 @@ main(void)
 		TEST(test_remove_says_when_the_object_cannot_be_deleted),
 		TEST(test_sweep_spares_what_the_next_generation_creates),
 		TEST(test_rename_never_deletes_what_comes_to_its_source),
+		TEST(test_worker_tells_an_offset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
