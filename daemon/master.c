@@ -44,36 +44,69 @@ master_enter(struct master *m, enum master_state state)
 	notify_status(state_names[state]);
 }
 
+static enum err
+lock_open(struct master *m, const char *path, int *fd)
+{
+	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*fd < 0)
+		return err_from_errno(errno);
+	if (m->privileges.change &&
+	    fchown(*fd, m->privileges.uid, m->privileges.gid) != 0)
+		return err_from_errno(errno);
+	return ERR_OK;
+}
+
 /*
- * One daemon a spool: uploads of two would be safe, but quotas, pins and
- * sockets are not shared. Children inherit the lock, so that a master that is
+ * One daemon a folder. Children inherit the lock, so that a master that is
  * started again waits for those of a killed one.
  */
 static enum err
-spool_lock(struct master *m, const char *dir)
+folder_lock(struct master *m, const char *dir, const char *event, int *fd)
 {
 	char *path = mem_printf("%s/daemon.lock", dir);
 	uint64_t end = clock_ms() + LOCK_WAIT_MS;
 	struct timespec step = { 0, LOCK_STEP_MS * 1000000L };
 	int rc = -1;
 
-	m->lock_fd =
-		open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (m->lock_fd >= 0 &&
-	    (!m->privileges.change ||
-	     fchown(m->lock_fd, m->privileges.uid, m->privileges.gid) == 0)) {
-		while ((rc = flock(m->lock_fd, LOCK_EX | LOCK_NB)) != 0 &&
+	if (lock_open(m, path, fd) == ERR_OK) {
+		while ((rc = flock(*fd, LOCK_EX | LOCK_NB)) != 0 &&
 		       errno == EWOULDBLOCK && clock_ms() < end)
 			nanosleep(&step, NULL);
 	}
 	if (rc != 0)
-		log_error(PART, NULL, "spool_lock", KV_S("path", path),
+		log_error(PART, NULL, event, KV_S("path", path),
 			  KV_S("why", errno == EWOULDBLOCK
 					      ? "another sluiced uses this "
-						"spool_dir; give each its own"
+						"folder; give each its own "
+						"spool_dir and state_dir"
 					      : log_errno(errno)));
 	free(path);
 	return rc == 0 ? ERR_OK : ERR_IN_USE;
+}
+
+static bool
+same_folder(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+/*
+ * Uploads of two daemons with one spool would be safe, but quotas, pins and
+ * sockets are not shared. With one journal and two spools, each would take the
+ * other's uploads for lost ones.
+ */
+static enum err
+folders_lock(struct master *m, const struct bridge_config *b)
+{
+	enum err err;
+
+	err = folder_lock(m, b->spool_dir, "spool_lock", &m->spool_lock);
+	if (err || same_folder(b->spool_dir, b->state_dir))
+		return err;
+	return folder_lock(m, b->state_dir, "state_lock", &m->state_lock);
 }
 
 static enum err
@@ -340,7 +373,7 @@ master_open(struct master *m, struct settings *s)
 	if (!err)
 		err = folders_make(m, &s->bridge);
 	if (!err)
-		err = spool_lock(m, s->bridge.spool_dir);
+		err = folders_lock(m, &s->bridge);
 	if (!err)
 		err = master_secrets(s, SECRETS_FOUND);
 	if (!err)
@@ -374,8 +407,10 @@ master_close(struct master *m, const struct settings *s)
 	ledger_free(m->ledger);
 	if (m->signal_fd >= 0)
 		close(m->signal_fd);
-	if (m->lock_fd >= 0)
-		close(m->lock_fd);
+	if (m->spool_lock >= 0)
+		close(m->spool_lock);
+	if (m->state_lock >= 0)
+		close(m->state_lock);
 	privileges_free(&m->privileges);
 }
 
@@ -384,7 +419,8 @@ master_run(struct settings *s)
 {
 	struct master m = {
 		.signal_fd = -1,
-		.lock_fd = -1,
+		.spool_lock = -1,
+		.state_lock = -1,
 		.started = clock_ms(),
 		.started_wall = clock_wall_ms(),
 		.watchdog_ms = notify_watchdog_ms(),

@@ -60,7 +60,8 @@ struct master {
 	struct ledger *ledger;
 	struct children *children;
 	struct ctlsocket *control;
-	int signal_fd, lock_fd;
+	int signal_fd;
+	int spool_lock, state_lock; /* the same folder: only one */
 	unsigned generation; /* the highest given out */
 	int64_t started_wall;
 	uint64_t started, watchdog_ms, watchdog_at;
