@@ -70,7 +70,8 @@ enum {
 	UPLOAD_CREATE_UNKNOWN = 4,  /* a Create may have left an orphan */
 	UPLOAD_NO_TRUNC = 8,	    /* replaces an object without TRUNC */
 	UPLOAD_SOURCE_PENDING = 16, /* a copy whose source is not deleted */
-	UPLOAD_UNCLAIMED = 32	    /* sealed, and that was reported */
+	UPLOAD_UNCLAIMED = 32,	    /* sealed, and that was reported */
+	UPLOAD_APPENDING = 64	    /* what it appends to is not all there */
 };
 
 struct journal_upload {

@@ -2,7 +2,9 @@
 /*
  * Appending to a published object: the store copies its full parts into the
  * new multipart upload, the rest is read into the spool, and then the client's
- * bytes follow. The old object stays until the new one is complete.
+ * bytes follow. The old object stays until the new one is complete, and until
+ * all of it is in the new upload, that one is not shown or resumed: its end is
+ * no place to go on.
  */
 #include "bridge/upload_private.h"
 #include "lib/clock.h"
@@ -82,6 +84,16 @@ tail_read(void *arg, const struct store_result *res)
 		upload_pump(u);
 }
 
+/* What the client writes is now behind the whole of the old object. */
+static void
+all_there(struct upload *u, enum err err, void *arg)
+{
+	(void)arg;
+	u->preparing = false;
+	if (err)
+		upload_fail(u, err, "another session took this upload over");
+}
+
 void
 append_pump(struct upload *u)
 {
@@ -92,8 +104,8 @@ append_pump(struct upload *u)
 		return;
 	if (u->end == size) {
 		u->appending = false;
-		u->preparing = false;
-		upload_replay(u);
+		u->row.flags &= ~(unsigned)UPLOAD_APPENDING;
+		commit_send(commit_new(u, JSET_FLAGS), all_there, NULL);
 		return;
 	}
 	len = schedule_part_len(store_limits(u->store), SCHEDULE_SIZE_UNKNOWN,
@@ -118,6 +130,7 @@ append_start(struct upload *u)
 	log_info("upload", u->session, "append", KV_S("id", u->row.id),
 		 KV_S("path", u->row.path), KV_U("bytes", u->object.size));
 	u->row.flags &= ~(unsigned)UPLOAD_NO_TRUNC;
+	u->row.flags |= UPLOAD_APPENDING;
 	u->preparing = true;
 	u->appending = true;
 	upload_begin_generation(u);

@@ -184,7 +184,9 @@ upload_file_size(const struct upload_file *f)
 
 	if (!u)
 		return 0;
-	return u->phase == PHASE_IDLE && u->fresh ? u->object.size : u->end;
+	if ((u->phase == PHASE_IDLE && u->fresh) || u->appending)
+		return u->object.size;
+	return u->end;
 }
 
 void

@@ -35,7 +35,8 @@ view_row(struct upload_view *v, const struct journal_upload *row,
 	 const char *user, const char *path)
 {
 	v->found = !strcmp(row->user, user) && !strcmp(row->path, path) &&
-		   row->kind == UPLOAD_KIND_UPLOAD;
+		   row->kind == UPLOAD_KIND_UPLOAD &&
+		   !(row->flags & UPLOAD_APPENDING);
 	v->other = !v->found;
 	v->hidden = *row->hidden_etag != '\0';
 	str_copy(v->hidden_etag, sizeof(v->hidden_etag), row->hidden_etag);

@@ -41,7 +41,8 @@ row_found(void *arg, const struct journal_reply *r)
 	struct journal_tx tx = { .update = &t->row, .set = JSET_MTIME };
 
 	if (r->err || !r->upload || strcmp(r->upload->user, t->user) ||
-	    strcmp(r->upload->path, t->name.path)) {
+	    strcmp(r->upload->path, t->name.path) ||
+	    r->upload->flags & UPLOAD_APPENDING) {
 		toucher_end(t, r->err ? ERR_AGAIN : ERR_NOT_FOUND, NULL);
 		return;
 	}

@@ -174,6 +174,7 @@ static void
 recovered(struct upload *u, enum err err, void *arg)
 {
 	struct opener *op = arg;
+	bool other; /* not what is shown under this name */
 
 	if (err == ERR_PUBLISHING) {
 		op->u = NULL;
@@ -187,12 +188,13 @@ recovered(struct upload *u, enum err err, void *arg)
 				    : "the spool cannot be read");
 		return;
 	}
-	if (op->o.flags & UPLOAD_F_EXCL) {
+	other = strcmp(u->row.path, op->name.path) ||
+		u->row.flags & UPLOAD_APPENDING;
+	if (op->o.flags & UPLOAD_F_EXCL && !other) {
 		opener_fail(op, ERR_EXISTS, NULL);
 		return;
 	}
-	if (op->o.flags & UPLOAD_F_TRUNC ||
-	    strcmp(u->row.path, op->name.path)) {
+	if (op->o.flags & UPLOAD_F_TRUNC || other) {
 		struct keylock *lock = u->lock;
 		struct journal_upload old = u->row;
 		struct upload *fresh;

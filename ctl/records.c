@@ -245,6 +245,7 @@ flags_json(unsigned flags)
 		{ UPLOAD_NO_TRUNC, "no_trunc" },
 		{ UPLOAD_SOURCE_PENDING, "source_pending" },
 		{ UPLOAD_UNCLAIMED, "unclaimed" },
+		{ UPLOAD_APPENDING, "appending" },
 	};
 	json_t *list = json_array();
 	size_t i;

@@ -291,6 +291,85 @@ test_rename_never_deletes_what_comes_to_its_source(void **state)
 	assert_int_equal(count_rows("flags & 16 <> 0"), 0);
 }
 
+/*
+ * The second of three parts is not copied, so what was appended never came: the
+ * file is what it was, not the part of it that the new upload has.
+ */
+static void
+test_append_that_broke_off_shows_the_whole_file(void **state)
+{
+	struct session *s = world_login("ann");
+	struct vfs_stat st;
+	struct writer x;
+
+	(void)state;
+	assert_int_equal(do_put(s, "/a", 3 * PART + 10, 1), ERR_OK);
+	world_fault((struct fault){ .kind = STORE_CALL_COPY_PART,
+				    .skip = 1,
+				    .times = 1000,
+				    .err = ERR_DENIED });
+	assert_int_equal(writer_open(&x, s, "/a", VFS_APPEND, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 3 * PART + 10, 100, 1), ERR_DENIED);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_DENIED);
+	assert_int_equal(do_stat(s, "/a", &st), ERR_OK);
+	assert_false(st.in_flight);
+	assert_int_equal(st.size, 3 * PART + 10);
+	world_fault((struct fault){ .times = 0 });
+	assert_int_equal(writer_open(&x, s, "/a", VFS_APPEND, 0), ERR_OK);
+	assert_int_equal(vfs_file_size(x.f), 3 * PART + 10);
+	assert_int_equal(writer_write(&x, 3 * PART + 10, 200, 1), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
+	check_object("a", 3 * PART + 210, 1);
+	world_logout(s);
+	check_clean();
+	assert_int_equal(count_events("aborted"), 1);
+}
+
+/* Once the file is copied, what was appended is kept like any upload. */
+static void
+test_append_that_broke_off_later_goes_on(void **state)
+{
+	struct session *s = world_login("ann");
+	struct vfs_stat st;
+	struct writer x;
+
+	(void)state;
+	assert_int_equal(do_put(s, "/a", 3 * PART + 10, 1), ERR_OK);
+	assert_int_equal(writer_open(&x, s, "/a", VFS_APPEND, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 3 * PART + 10, PART, 1), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_BROKEN), ERR_OK);
+	assert_int_equal(do_stat(s, "/a", &st), ERR_OK);
+	assert_true(st.in_flight);
+	assert_int_equal(st.size, 4 * PART + 10);
+	assert_int_equal(writer_open(&x, s, "/a", 0, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 4 * PART + 10, 5, 1), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
+	check_object("a", 4 * PART + 15, 1);
+	world_logout(s);
+	check_clean();
+}
+
+/* As if the temporary upload were not there: its final name has nothing yet. */
+static void
+test_exclusive_open_sees_no_upload_of_another_name(void **state)
+{
+	struct session *s = world_login("ann");
+	struct writer x;
+
+	(void)state;
+	assert_int_equal(do_put(s, "/a.filepart", 10, 1), ERR_OK);
+	assert_int_equal(writer_open(&x, s, "/a.filepart", VFS_CREAT | VFS_EXCL,
+				     0),
+			 ERR_EXISTS);
+	assert_int_equal(writer_open(&x, s, "/a", VFS_CREAT | VFS_EXCL, 0),
+			 ERR_OK);
+	assert_int_equal(writer_write(&x, 0, 20, 2), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
+	check_object("a", 20, 2);
+	world_logout(s);
+	check_clean();
+}
+
 static void
 serve(void *arg, const char *line, struct peer_request *req)
 {
@@ -374,6 +453,9 @@ main(void)
 		TEST(test_remove_says_when_the_object_cannot_be_deleted),
 		TEST(test_sweep_spares_what_the_next_generation_creates),
 		TEST(test_rename_never_deletes_what_comes_to_its_source),
+		TEST(test_append_that_broke_off_shows_the_whole_file),
+		TEST(test_append_that_broke_off_later_goes_on),
+		TEST(test_exclusive_open_sees_no_upload_of_another_name),
 		TEST(test_worker_tells_an_offset),
 	};
 
