@@ -126,7 +126,7 @@ test_defaults_hold_for_a_small_file(void **state)
 	assert_string_equal(f->s->bridge.default_store, "main");
 	assert_string_equal(f->s->bridge.state_dir, "/var/lib/sluice");
 	assert_string_equal(f->s->bridge.temp_patterns[0], "*.filepart");
-	assert_null(f->s->bridge.temp_patterns[3]);
+	assert_null(f->s->bridge.temp_patterns[4]);
 }
 
 static void
