@@ -26,11 +26,9 @@ const char algorithms_host[] = "ssh-ed25519,"
 			       "rsa-sha2-512,"
 			       "rsa-sha2-256";
 const char algorithms_key[] = "ssh-ed25519,"
-			      "sk-ssh-ed25519@openssh.com,"
 			      "ecdsa-sha2-nistp256,"
 			      "ecdsa-sha2-nistp384,"
 			      "ecdsa-sha2-nistp521,"
-			      "sk-ecdsa-sha2-nistp256@openssh.com,"
 			      "rsa-sha2-512,"
 			      "rsa-sha2-256";
 
