@@ -116,8 +116,9 @@ check_mode(const char *path)
 	if (stat(path, &st) < 0)
 		return complain_errno(path);
 	if (st.st_mode & 077)
-		return complain(path, "others may read this private key",
-				ERR_INVALID);
+		return complain(
+			path, "others may read this private key; chmod 600 it",
+			ERR_INVALID);
 	return ERR_OK;
 }
 
