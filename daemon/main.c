@@ -4,9 +4,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/master.h"
+#include "daemon/privileges.h"
 #include "daemon/settings.h"
 #include "daemon/storecheck.h"
 #include "daemon/tunables.h"
@@ -90,20 +92,38 @@ on_complaint(void *arg, const char *text)
 	fprintf(stderr, "%s\n", text);
 }
 
+/* The stores are asked with the rights that the daemon will have. */
 static void
 in_child(void *arg)
 {
-	(void)arg;
+	umask(077);
+	if (privileges_drop(arg) != ERR_OK)
+		_exit(EXIT_FAILURE);
+}
+
+/* Who is not root asks as himself, whatever account is configured. */
+static enum err
+account_find(struct privileges *p, const struct settings *s)
+{
+	bool root = geteuid() == 0;
+
+	return privileges_resolve(p, root ? s->user : NULL,
+				  root ? s->group : NULL);
 }
 
 static bool
 stores_usable(struct settings *s)
 {
 	struct storecheck check;
+	struct privileges account;
 	size_t i;
 	bool usable = true;
+	enum err err = account_find(&account, s);
 
-	if (storecheck_start(&check, s, in_child, NULL) != ERR_OK)
+	if (!err)
+		err = storecheck_start(&check, s, in_child, &account);
+	privileges_free(&account);
+	if (err)
 		return false;
 	storecheck_wait(&check);
 	for (i = 0; i < check.n; i++) {
