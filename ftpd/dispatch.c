@@ -27,6 +27,15 @@ static handler_fn *const handlers[FTP_UNKNOWN] = {
 	[FTP_TYPE] = handle_type, [FTP_USER] = handle_user,
 };
 
+static void
+not_allowed(struct control *c, const struct command *cmd)
+{
+	log_info("ftpd", session_id(c->session), "refused",
+		 KV_S("op", cmd->row->name), KV_S("path", cmd->arg),
+		 KV_ERR(ERR_DENIED), KV_S("why", "the user has no right to"));
+	control_reply(c, 550, "You may not do that.");
+}
+
 /* Says why not, or nothing when the command may be carried out. */
 static bool
 refused(struct control *c, const struct command *cmd)
@@ -41,7 +50,7 @@ refused(struct control *c, const struct command *cmd)
 	else if (row->flags & COMMAND_ARG && cmd->arg[0] == '\0')
 		control_reply(c, 501, "%s needs an argument.", row->name);
 	else if (right && !(session_user(c->session)->rights & right))
-		control_reply(c, 550, "You may not do that.");
+		not_allowed(c, cmd);
 	else
 		return false;
 	return true;

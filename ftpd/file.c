@@ -7,6 +7,7 @@
 #include "ftpd/handler.h"
 #include "ftpd/listing.h"
 #include "ftpd/reply.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 
 /* Replies for the path between quotes, as PWD and MKD do. */
@@ -70,13 +71,37 @@ done(void *arg, enum err err, const char *why)
 	control_done(c);
 }
 
+/* Clients show little of a refusal: who runs the daemon finds it here. */
+static void
+path_done(struct control *c, const char *op, enum err err, const char *why)
+{
+	if (err)
+		log_info("ftpd", session_id(c->session), "refused",
+			 KV_S("op", op), KV_S("path", c->path), KV_ERR(err),
+			 KV_S("why", why));
+	control_result(c, err, why, "Done.");
+	control_done(c);
+}
+
+static void
+dele_done(void *arg, enum err err, const char *why)
+{
+	path_done(arg, "remove", err, why);
+}
+
+static void
+rmd_done(void *arg, enum err err, const char *why)
+{
+	path_done(arg, "rmdir", err, why);
+}
+
 void
 handle_dele(struct control *c, const char *arg)
 {
 	if (!control_path(c, arg))
 		return;
 	c->busy = true;
-	vfs_remove(c->session, c->path, done, c);
+	vfs_remove(c->session, c->path, dele_done, c);
 }
 
 void
@@ -85,7 +110,7 @@ handle_rmd(struct control *c, const char *arg)
 	if (!control_path(c, arg))
 		return;
 	c->busy = true;
-	vfs_rmdir(c->session, c->path, done, c);
+	vfs_rmdir(c->session, c->path, rmd_done, c);
 }
 
 static void
@@ -134,21 +159,33 @@ handle_rnfr(struct control *c, const char *arg)
 	vfs_stat(c->session, c->path, rnfr_done, c);
 }
 
+static void
+rnto_done(void *arg, enum err err, const char *why)
+{
+	struct control *c = arg;
+
+	if (err)
+		log_info("ftpd", session_id(c->session), "refused",
+			 KV_S("op", "rename"), KV_S("path", c->rename),
+			 KV_ERR(err), KV_S("why", why), KV_S("to", c->path));
+	c->rename[0] = '\0';
+	control_result(c, err, why, "Done.");
+	control_done(c);
+}
+
 void
 handle_rnto(struct control *c, const char *arg)
 {
-	char from[JOURNAL_PATH_MAX + 1];
-
 	if (c->rename[0] == '\0') {
 		control_reply(c, 503, "RNFR comes first.");
 		return;
 	}
-	str_copy(from, sizeof(from), c->rename);
-	c->rename[0] = '\0';
-	if (!control_path(c, arg))
+	if (!control_path(c, arg)) {
+		c->rename[0] = '\0';
 		return;
+	}
 	c->busy = true;
-	vfs_rename(c->session, from, c->path, true, done, c);
+	vfs_rename(c->session, c->rename, c->path, true, rnto_done, c);
 }
 
 static void

@@ -18,8 +18,8 @@
  */
 /* clang-format off */
 static const struct op packets[] = {
-	{ SFTP_OPEN, "open", 0, OP_CHANGES, parse_open, start_open },
-	{ SFTP_CLOSE, "close", 0, OP_CHANGES | OP_BARRIER,
+	{ SFTP_OPEN, "open", 0, OP_CHANGES | OP_TELLS, parse_open, start_open },
+	{ SFTP_CLOSE, "close", 0, OP_CHANGES | OP_BARRIER | OP_TELLS,
 	  parse_close, start_close },
 	{ SFTP_READ, "read", USER_READ, OP_SENDS, parse_read, start_read },
 	{ SFTP_LSTAT, "lstat", 0, 0, parse_path, start_stat },
@@ -31,21 +31,21 @@ static const struct op packets[] = {
 	{ SFTP_OPENDIR, "opendir", USER_LIST, 0, parse_path, start_opendir },
 	{ SFTP_READDIR, "readdir", USER_LIST, OP_SENDS,
 	  parse_readdir, start_readdir },
-	{ SFTP_REMOVE, "remove", USER_DELETE, OP_CHANGES,
+	{ SFTP_REMOVE, "remove", USER_DELETE, OP_CHANGES | OP_TELLS,
 	  parse_path, start_remove },
 	{ SFTP_MKDIR, "mkdir", USER_MKDIR, OP_CHANGES,
 	  parse_path_attrs, start_mkdir },
-	{ SFTP_RMDIR, "rmdir", USER_DELETE, OP_CHANGES,
+	{ SFTP_RMDIR, "rmdir", USER_DELETE, OP_CHANGES | OP_TELLS,
 	  parse_path, start_rmdir },
 	{ SFTP_REALPATH, "realpath", 0, 0, parse_path, start_realpath },
 	{ SFTP_STAT, "stat", 0, 0, parse_path, start_stat },
-	{ SFTP_RENAME, "rename", USER_RENAME | USER_WRITE, OP_CHANGES,
-	  parse_two_paths, start_rename },
+	{ SFTP_RENAME, "rename", USER_RENAME | USER_WRITE,
+	  OP_CHANGES | OP_TELLS, parse_two_paths, start_rename },
 };
 
 static const struct op extensions[] = {
 	{ SFTP_EXTENDED, "posix-rename@openssh.com",
-	  USER_RENAME | USER_WRITE, OP_CHANGES,
+	  USER_RENAME | USER_WRITE, OP_CHANGES | OP_TELLS,
 	  parse_two_paths, start_posix_rename },
 	{ SFTP_EXTENDED, "statvfs@openssh.com", 0, 0,
 	  parse_path, start_statvfs },

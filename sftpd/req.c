@@ -62,6 +62,28 @@ req_end(struct req *r)
 	conn_wake(c);
 }
 
+static const char *
+first_path(const struct req *r)
+{
+	if (r->path != NULL)
+		return r->path;
+	return r->h != NULL && r->op->how & OP_CHANGES ? r->h->path : NULL;
+}
+
+/* Clients show little of a refusal: who runs the daemon finds it here. */
+static void
+log_refused(const struct req *r, enum err err, const char *why)
+{
+	if (err == ERR_OK || r->silent || !(r->op->how & OP_TELLS))
+		return;
+	log_info("sftpd", session_id(r->ch->c->session), "refused",
+		 KV_S("op", r->op->name), KV_S("path", first_path(r)),
+		 KV_ERR(err), KV_S("why", why),
+		 { .key = "to", /* of two paths only */
+		   .type = r->path2 ? LOG_STR : LOG_END,
+		   .v.s = r->path2 });
+}
+
 void
 req_fx(struct req *r, enum sftp_fx fx, const char *why)
 {
@@ -75,6 +97,7 @@ req_status(struct req *r, enum err err, const char *why)
 {
 	if (err != ERR_OK && why[0] == '\0')
 		why = err_text(err);
+	log_refused(r, err, why);
 	req_fx(r, wire_status(err), err == ERR_OK ? "" : why);
 }
 
@@ -117,14 +140,6 @@ touches(const char *a, const char *b, bool above)
 	if (strncmp(a, b, n) != 0)
 		return false;
 	return n == m || (above && (b[n] == '/' || n == 1));
-}
-
-static const char *
-first_path(const struct req *r)
-{
-	if (r->path != NULL)
-		return r->path;
-	return r->h != NULL && r->op->how & OP_CHANGES ? r->h->path : NULL;
 }
 
 bool
@@ -272,7 +287,12 @@ take(struct chan *ch, const struct op *op, uint32_t id, struct sftp_reader *in)
 		req_free(r);
 		return;
 	}
+	if (err == ERR_OK && !allowed(ch, op)) {
+		err = ERR_DENIED;
+		r->why = "you may not do this";
+	}
 	if (err != ERR_OK) {
+		log_refused(r, err, r->why);
 		sftp_reply_status(&ch->out, id, wire_status(err), r->why);
 		req_free(r);
 		return;
@@ -303,9 +323,6 @@ req_packet(struct chan *ch, const struct sftp_packet *packet)
 	if (op == NULL)
 		sftp_reply_status(&ch->out, id, SFTP_FX_OP_UNSUPPORTED,
 				  "not offered here");
-	else if (!allowed(ch, op))
-		sftp_reply_status(&ch->out, id, SFTP_FX_PERMISSION_DENIED,
-				  "you may not do this");
 	else
 		take(ch, op, id, &in);
 }

@@ -27,7 +27,8 @@ struct req;
 enum {
 	OP_CHANGES = 1, /* its paths, or the file behind its handle */
 	OP_BARRIER = 2, /* later WRITEs to its handle wait for its end */
-	OP_SENDS = 4	/* waits while much is to be sent */
+	OP_SENDS = 4,	/* waits while much is to be sent */
+	OP_TELLS = 8	/* that it was refused goes to the log */
 };
 
 /* One row for each kind of packet. */
