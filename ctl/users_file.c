@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <libgen.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,17 +29,39 @@ failed(const char *path, const char *doing)
 	return false;
 }
 
-/* A new file belongs to whom the configuration belongs. */
+/* The group with which the daemon runs; false: it is not to be told. */
 static bool
-make(const char *path, const char *config_path)
+daemon_group(const struct ctl *c, gid_t *out)
 {
+	const char *user = conf_str(c->conf, "daemon", "user", NULL);
+	const char *group = conf_str(c->conf, "daemon", "group", NULL);
+	const struct group *gr = group != NULL ? getgrnam(group) : NULL;
+	const struct passwd *pw = user != NULL ? getpwnam(user) : NULL;
+
+	if (geteuid() != 0 || pw == NULL)
+		return false;
+	*out = gr != NULL ? gr->gr_gid : pw->pw_gid;
+	return true;
+}
+
+/*
+ * A new file belongs to whom the configuration belongs, and the daemon can
+ * read it.
+ */
+static bool
+make(const struct ctl *c)
+{
+	const char *path = c->users_file;
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	struct stat st;
 
 	if (fd < 0)
 		return errno == EEXIST || failed(path, "make it");
-	if (stat(config_path, &st) == 0 && fchown(fd, st.st_uid, st.st_gid))
-		errno = 0; /* not root: it is ours then */
+	if (stat(c->config_path, &st) == 0) {
+		daemon_group(c, &st.st_gid);
+		if (fchown(fd, st.st_uid, st.st_gid))
+			errno = 0; /* not root: it is ours then */
+	}
 	fchmod(fd, NEW_MODE);
 	close(fd);
 	return true;
@@ -93,8 +117,7 @@ users_file_open(struct users_file *u, const struct ctl *c)
 {
 	memset(u, 0, sizeof(*u));
 	u->fd = -1;
-	if (access(c->users_file, F_OK) != 0 &&
-	    !make(c->users_file, c->config_path))
+	if (access(c->users_file, F_OK) != 0 && !make(c))
 		return false;
 	u->path = realpath(c->users_file, NULL);
 	if (u->path == NULL)
