@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/log.h"
 #include "lib/mem.h"
 
 #define SECTION "daemon"
@@ -218,6 +219,26 @@ report(struct conf *conf, settings_complain_fn *fn, void *arg)
 	return n;
 }
 
+/* A hash is a password to whoever has time to try some. */
+static void
+users_readable_warn(const char *path, const struct conf *users)
+{
+	struct stat st;
+	size_t i, n = conf_sections(users);
+
+	if (stat(path, &st) != 0 || !(st.st_mode & S_IROTH))
+		return;
+	for (i = 0; i < n; i++) {
+		if (!conf_has(users, conf_section(users, i), "password"))
+			continue;
+		log_warn("master", NULL, "users_file_readable",
+			 KV_S("path", path),
+			 KV_S("why", "everybody can read password hashes"),
+			 KV_S("do", "chmod 640"));
+		return;
+	}
+}
+
 static size_t
 users_check(const struct settings *s, settings_complain_fn *fn, void *arg)
 {
@@ -234,6 +255,7 @@ users_check(const struct settings *s, settings_complain_fn *fn, void *arg)
 	users = conf_load(s->users_file);
 	if (!conf_complaint(users, 0))
 		auth_check(users, &cfg);
+	users_readable_warn(s->users_file, users);
 	n = report(users, fn, arg);
 	conf_free(users);
 	return n;
