@@ -46,6 +46,45 @@ incomplete(const struct upload *u, char *why, size_t size)
 	return *why != '\0';
 }
 
+/*
+ * A resumed upload whose first handle had no TRUNC: what it replaces is not
+ * known to this process, and may not be replaced by something shorter.
+ */
+static bool
+must_look(const struct upload *u)
+{
+	return u->row.flags & UPLOAD_NO_TRUNC && !u->object_known &&
+	       !u->size_confirmed;
+}
+
+static void look(struct upload *u);
+
+static void
+looked(void *arg, const struct store_result *res)
+{
+	struct upload *u = arg;
+
+	u->op = NULL;
+	if (res->err && res->err != ERR_NOT_FOUND) {
+		upload_retry_in(u, clock_backoff(++u->tries, 500, 20000) + 100,
+				look);
+		return;
+	}
+	u->tries = 0;
+	u->object_known = true;
+	u->object_there =
+		!res->err && strcmp(res->object.etag, u->row.hidden_etag) != 0;
+	u->object = res->object;
+	upload_pump(u);
+}
+
+static void
+look(struct upload *u)
+{
+	if (u->phase == PHASE_TAKING && !u->op && !u->beginning)
+		u->op = store_head(u->store, u->row.key, looked, u);
+}
+
 static bool
 fits_one_put(const struct upload *u)
 {
@@ -156,6 +195,8 @@ taking_pump(struct upload *u)
 		upload_park(u, u->close_complete ? u->failed : ERR_OK, u->why);
 	else if (!u->close_complete || u->client_cut)
 		upload_park(u, ERR_OK, NULL);
+	else if (must_look(u))
+		look(u);
 	else if (incomplete(u, why, sizeof(why)))
 		upload_park(u, ERR_INCOMPLETE, why);
 	else

@@ -66,7 +66,10 @@ become_fresh(struct upload *u)
 	u->row.epoch = 1;
 	u->row.rewind = 0;
 	u->row.backend_id[0] = '\0';
-	u->row.flags &= UPLOAD_TEMP | UPLOAD_DECLARED;
+	u->row.flags &= UPLOAD_TEMP | (u->declares ? UPLOAD_DECLARED : 0);
+	if (!(u->row.flags & UPLOAD_TEMP))
+		u->row.flags |= UPLOAD_NO_TRUNC;
+	u->row.mtime = u->sets_mtime;
 	u->row.end = 0;
 	u->row.creating_at = u->row.verified_at = u->row.parked_at = 0;
 	u->nparts = 0;

@@ -196,7 +196,7 @@ upload_file_mtime(struct upload_file *f, int64_t mtime)
 
 	if (!u)
 		return;
-	u->row.mtime = mtime;
+	u->row.mtime = u->sets_mtime = mtime;
 	if (u->in_journal && u->phase == PHASE_TAKING)
 		commit_send(commit_new(u, JSET_MTIME), NULL, NULL);
 }

@@ -212,6 +212,8 @@ recovered(struct upload *u, enum err err, void *arg)
 		look_at_object(op);
 		return;
 	}
+	u->declares = op->o.declared;
+	u->sets_mtime = op->o.mtime;
 	if (op->o.declared) {
 		u->row.flags |= UPLOAD_DECLARED;
 		u->row.declared = op->o.size;

@@ -105,6 +105,9 @@ struct upload {
 	/* The object that is there now, where it matters. */
 	bool object_known, object_there;
 	struct store_object object;
+	/* What this open said; a file begun anew takes nothing else over. */
+	bool declares;
+	int64_t sets_mtime;
 
 	/* A row that the next generation supersedes. */
 	char old_id[ID_LEN + 1];

@@ -371,6 +371,79 @@ test_exclusive_open_sees_no_upload_of_another_name(void **state)
 }
 
 static void
+test_no_trunc_is_remembered_over_a_break(void **state)
+{
+	struct session *s = world_login("ann");
+	struct vfs_attrs a = { .set = VFS_SET_SIZE, .size = 80 };
+	struct writer x;
+
+	(void)state;
+	assert_int_equal(do_put(s, "/a", 100, 1), ERR_OK);
+	assert_int_equal(writer_open(&x, s, "/a", VFS_CREAT, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 0, 60, 2), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_BROKEN), ERR_OK);
+	assert_int_equal(writer_open(&x, s, "/a", 0, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 60, 10, 2), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_INCOMPLETE);
+	check_object("a", 100, 1);
+	/* With the size said, it is the new file. */
+	assert_int_equal(writer_open(&x, s, "/a", 0, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 70, 10, 2), ERR_OK);
+	vfs_file_setstat(x.f, &a, NULL, NULL);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
+	check_object("a", 80, 2);
+	world_logout(s);
+	check_clean();
+}
+
+static void
+test_no_trunc_holds_for_a_file_begun_anew(void **state)
+{
+	struct session *s = world_login("ann");
+	struct writer x;
+
+	(void)state;
+	assert_int_equal(do_put(s, "/a", 100, 1), ERR_OK);
+	broken(s, "/a", 50, 2);
+	assert_int_equal(writer_open(&x, s, "/a", VFS_CREAT, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 0, 20, 3), ERR_OK);
+	/* The store is out of reach for a moment: CLOSE waits for it. */
+	world_fault((struct fault){
+		.kind = STORE_CALL_HEAD, .times = 3, .err = ERR_AGAIN });
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_INCOMPLETE);
+	check_object("a", 100, 1);
+	assert_int_equal(do_remove(s, "/a"), ERR_OK);
+	world_logout(s);
+	check_clean();
+}
+
+static void
+test_file_begun_anew_inherits_no_declared_size(void **state)
+{
+	struct session *s = world_login("ann");
+	struct vfs_stat st;
+	struct writer x;
+
+	(void)state;
+	assert_int_equal(writer_open(&x, s, "/a", NEW, 1000), ERR_OK);
+	assert_int_equal(writer_write(&x, 0, 10, 2), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_BROKEN), ERR_OK);
+	assert_int_equal(do_mtime(s, "/a", 1234567890), ERR_OK);
+	assert_int_equal(writer_open(&x, s, "/a", VFS_CREAT, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 0, 500, 3), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
+	check_object("a", 500, 3);
+	assert_int_equal(do_stat(s, "/a", &st), ERR_OK);
+	assert_int_not_equal(st.mtime, 1234567890);
+	/* What is said at the open counts. */
+	broken(s, "/b", 10, 2);
+	assert_int_equal(writer_open(&x, s, "/b", VFS_CREAT, 700), ERR_OK);
+	assert_int_equal(writer_write(&x, 0, 500, 3), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_INCOMPLETE);
+	world_logout(s);
+}
+
+static void
 serve(void *arg, const char *line, struct peer_request *req)
 {
 	uploads_serve(arg, line, req);
@@ -456,6 +529,9 @@ main(void)
 		TEST(test_append_that_broke_off_shows_the_whole_file),
 		TEST(test_append_that_broke_off_later_goes_on),
 		TEST(test_exclusive_open_sees_no_upload_of_another_name),
+		TEST(test_no_trunc_is_remembered_over_a_break),
+		TEST(test_no_trunc_holds_for_a_file_begun_anew),
+		TEST(test_file_begun_anew_inherits_no_declared_size),
 		TEST(test_worker_tells_an_offset),
 	};
 
