@@ -62,7 +62,7 @@ struct master {
 	struct ctlsocket *control;
 	int signal_fd;
 	int spool_lock, state_lock; /* the same folder: only one */
-	unsigned generation; /* the highest given out */
+	unsigned generation;	    /* the highest given out */
 	int64_t started_wall;
 	uint64_t started, watchdog_ms, watchdog_at;
 	bool reload_again; /* SIGHUP came while a reload was under way */
