@@ -132,6 +132,7 @@ gw_configure() {
 			"${section##*.}" "${kv#*=}"
 	done
 	gw_user "$GW_USER" "$PASSWORD" "$GW_HOME" >"$T/users.ini"
+	chmod 640 "$T/users.ini"
 	# Nobody runs it as root.
 	if [ "$(id -u)" = 0 ]; then
 		chmod 711 "$T"
@@ -245,8 +246,9 @@ clean_up() {
 		echo "--- the end of the gateway's log:"
 		tail -n "${E2E_LOG_LINES:-40}" "$GW_LOG" | cut -c -400
 	fi
-	grep -oF "$T/spool tmpfs" /proc/mounts >/dev/null &&
-		umount -l "$T/spool"
+	for folder in $(grep -oE "$T/[a-z]+ tmpfs" /proc/mounts); do
+		[ "$folder" = tmpfs ] || umount -l "$folder"
+	done
 	exit $status
 }
 trap clean_up EXIT
