@@ -13,6 +13,7 @@
 #include "lib/log.h"
 
 #define KEYER_POLL_MS 100
+#define KEYER_ANSWER_MS 2000 /* a worker answers so long after its wait */
 
 struct keyer {
 	struct keyer *prev, *next;
@@ -20,8 +21,8 @@ struct keyer {
 	struct store *store;
 	char key[STORE_KEY_MAX + 1];
 	char user[JOURNAL_USER_MAX + 1];
-	uint64_t keyhash, idle_deadline, publishing_deadline;
-	bool takeover, asking;
+	uint64_t keyhash, idle_deadline, publishing_deadline, last_deadline;
+	bool takeover, asking, asked;
 	struct loop_timer *timer;
 	keyer_fn *fn;
 	void *arg;
@@ -101,7 +102,7 @@ keyer_answer(void *arg, enum err err, const char *text)
 	if (err && err != ERR_AGAIN && err != ERR_NOT_FOUND)
 		keyer_done(k, err, text && *text ? text : NULL, NULL);
 	else
-		loop_timer_set(k->timer, 5);
+		loop_timer_set(k->timer, err ? KEYER_POLL_MS : 5);
 }
 
 static void
@@ -109,9 +110,9 @@ keyer_remote(struct keyer *k, int slot, const char *id)
 {
 	struct bridge *b = k->us->b;
 	char line[PEER_LINE];
-	unsigned ms = b->config->publishing_wait_ms + 2000;
+	unsigned ms = b->config->publishing_wait_ms + KEYER_ANSWER_MS;
 
-	k->asking = true;
+	k->asking = k->asked = true;
 	line[0] = '\0';
 	str_printf(line, sizeof(line), "takeover %s %s %d", id, k->user,
 		   k->takeover);
@@ -124,6 +125,7 @@ keyer_taken(struct keyer *k)
 	struct uploads *us = k->us;
 	struct upload *u = upload_by_key(us, k->keyhash);
 	char id[ID_LEN + 1];
+	bool late;
 	int slot;
 
 	if (us->draining) {
@@ -136,9 +138,11 @@ keyer_taken(struct keyer *k)
 		return;
 	}
 	slot = ledger_upload_find(us->b->ledger, k->keyhash, id);
-	if (slot >= 0 && slot != ledger_slot(us->b->ledger) && us->b->peer)
+	late = clock_ms() >= k->last_deadline;
+	if (slot >= 0 && slot != ledger_slot(us->b->ledger) && us->b->peer &&
+	    !(k->asked && late))
 		keyer_remote(k, slot, id);
-	else if (clock_ms() >= k->publishing_deadline)
+	else if (late)
 		keyer_in_use(k);
 }
 
@@ -181,6 +185,9 @@ keyer_start(struct uploads *us, const struct keyer_want *w, keyer_fn *fn,
 	k->keyhash = keylock_hash(store_name(w->store), w->key);
 	k->idle_deadline = now + us->b->config->takeover_wait_ms;
 	k->publishing_deadline = now + us->b->config->publishing_wait_ms;
+	k->last_deadline = k->idle_deadline > k->publishing_deadline
+				   ? k->idle_deadline
+				   : k->publishing_deadline;
 	k->fn = fn;
 	k->arg = arg;
 	k->timer = loop_timer_new(us->b->loop, keyer_timer, k);
