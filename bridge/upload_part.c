@@ -435,13 +435,14 @@ useg_sync(struct useg *g)
 	segment_sync(g->seg, useg_synced, g);
 }
 
+/* Until its row is there, a part that the store has is only in the spool. */
 void
 upload_sync_all(struct upload *u)
 {
 	struct useg *g;
 
 	for (g = u->segs; g; g = g->next)
-		if (g->state < USEG_STORED && segment_unsynced(g->seg))
+		if (g->state <= USEG_STORED && segment_unsynced(g->seg))
 			useg_sync(g);
 }
 
@@ -469,7 +470,7 @@ parts_tick(struct upload *u)
 			useg_drop(g, true);
 			continue;
 		}
-		if (g->syncs || !g->dirty_since || g->state >= USEG_STORED ||
+		if (g->syncs || !g->dirty_since || g->state > USEG_STORED ||
 		    now - g->dirty_since < u->all->b->config->spool_sync_ms)
 			continue;
 		useg_sync(g);

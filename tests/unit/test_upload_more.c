@@ -2,9 +2,11 @@
 /* The conductor where several things happen to one key at once. */
 #include "tests/unit/upload_world.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "bridge/upload_private.h"
@@ -443,6 +445,84 @@ test_file_begun_anew_inherits_no_declared_size(void **state)
 	world_logout(s);
 }
 
+/* Another writer has its turn at the journal, for as long as fd is open. */
+static int
+journal_taken(void)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/state/journal.lock", w.dir);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	return fd;
+}
+
+static void
+test_sync_covers_a_part_that_is_not_recorded_yet(void **state)
+{
+	struct session *s = world_login("ann");
+	struct ended e = { .done = false };
+	unsigned rounds = 0;
+	struct upload *u;
+	struct writer x;
+	int fd;
+
+	(void)state;
+	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 0, 2 * PART, 1), ERR_OK);
+	u = upload_by_key(w.b->uploads, keylock_hash("main", "a"));
+	while (u->segs && rounds++ < 200)
+		world_run(10);
+	fd = journal_taken();
+	assert_int_equal(writer_write(&x, 2 * PART, PART, 1), ERR_OK);
+	while (u->segs->state != USEG_STORED && rounds++ < 400)
+		world_run(10);
+	assert_int_equal(u->segs->state, USEG_STORED);
+	assert_int_not_equal(segment_unsynced(u->segs->seg), 0);
+	vfs_file_sync(x.f, call_ended, &e);
+	world_wait(&e.done);
+	assert_int_equal(e.err, ERR_OK);
+	/* The power may fail now: the store has it, but no row says so. */
+	assert_int_equal(segment_unsynced(u->segs->seg), 0);
+	close(fd);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
+	check_object("a", 3 * PART, 1);
+	world_logout(s);
+	check_clean();
+}
+
+/* The slot that is said to have the upload belongs to no worker any more. */
+static void
+test_open_gives_up_on_a_worker_that_never_answers(void **state)
+{
+	struct session *s = world_login("ann");
+	struct keylock_table *table;
+	char dir[128], id[ID_LEN + 1];
+	struct keylock *lock;
+	struct writer x;
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "%s/spool", w.dir);
+	assert_int_equal(keylock_table_open(&table, dir), ERR_OK);
+	assert_int_equal(keylock_take(table, "main", "a", &lock), ERR_OK);
+	id_new(id);
+	ledger_enter(w.ledger, 1, getpid());
+	ledger_upload_add(w.ledger, id, keylock_hash("main", "a"));
+	ledger_enter(w.ledger, 0, getpid());
+	assert_int_equal(peer_open(&w.b->peer, w.b->loop, w.dir, -1, NULL,
+				   NULL),
+			 ERR_OK);
+	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_IN_USE);
+	keylock_drop(lock);
+	keylock_table_close(table);
+	assert_int_equal(do_put(s, "/a", 10, 1), ERR_OK);
+	world_logout(s);
+	peer_close(w.b->peer);
+	w.b->peer = NULL;
+}
+
 static void
 serve(void *arg, const char *line, struct peer_request *req)
 {
@@ -532,6 +612,8 @@ main(void)
 		TEST(test_no_trunc_is_remembered_over_a_break),
 		TEST(test_no_trunc_holds_for_a_file_begun_anew),
 		TEST(test_file_begun_anew_inherits_no_declared_size),
+		TEST(test_sync_covers_a_part_that_is_not_recorded_yet),
+		TEST(test_open_gives_up_on_a_worker_that_never_answers),
 		TEST(test_worker_tells_an_offset),
 	};
 
