@@ -53,7 +53,8 @@ park_pump(struct upload *u)
 		u->park_asked = true;
 		u->row.state = UPLOAD_PARKED;
 		u->row.parked_at = clock_wall_ms();
-		commit_send(commit_new(u, JSET_STATE | JSET_PARKED),
+		commit_send(commit_new(u, JSET_STATE | JSET_PARKED |
+						  JSET_VERIFIED),
 			    park_recorded, NULL);
 		return;
 	}

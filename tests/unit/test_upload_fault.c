@@ -223,6 +223,31 @@ test_multipart_upload_that_vanished_starts_over(void **state)
 }
 
 static void
+test_multipart_upload_that_vanishes_in_use_is_noticed(void **state)
+{
+	struct session *s = world_login("ann");
+	struct vfs_stat st;
+	struct writer x;
+
+	(void)state;
+	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 0, 4 * PART, 1), ERR_OK);
+	world_run(500);
+	remove_multipart_files();
+	writer_write(&x, 4 * PART, 2 * PART, 1);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_NOT_FOUND);
+	/* Verified a moment ago, yet looked at again. */
+	assert_int_equal(do_stat(s, "/a", &st), ERR_OK);
+	assert_int_equal(st.size, 0);
+	assert_int_equal(writer_open(&x, s, "/a", 0, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 0, 3 * PART, 2), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
+	check_object("a", 3 * PART, 2);
+	world_logout(s);
+	check_clean();
+}
+
+static void
 test_upload_lost_at_complete_is_told(void **state)
 {
 	struct session *s = world_login("ann");
@@ -380,6 +405,7 @@ main(void)
 		TEST(test_lost_answer_to_complete_publishes_once),
 		TEST(test_part_that_the_store_lost_is_asked_for_again),
 		TEST(test_multipart_upload_that_vanished_starts_over),
+		TEST(test_multipart_upload_that_vanishes_in_use_is_noticed),
 		TEST(test_upload_lost_at_complete_is_told),
 		TEST(test_store_down_keeps_offset_and_bytes),
 		TEST(test_killed_before_the_put_is_published_later),
