@@ -186,6 +186,8 @@ gather(struct download *d, const struct read *r, unsigned char *out)
 {
 	uint64_t off = r->off, end = r->off + r->n, no;
 
+	if (!r->n)
+		return true; /* at or behind the end: no block has that */
 	for (no = off / BLOCK_SIZE; no * BLOCK_SIZE < end; no++) {
 		struct block *b = block_find(d, no);
 
@@ -229,7 +231,8 @@ answer(struct download *d, struct read *r, enum err err, const void *data)
 	d->nreads--;
 	if (!err)
 		d->last_end = r->off + r->n;
-	r->fn(r->arg, err, err ? d->why : err_text(ERR_OK), data, r->n);
+	r->fn(r->arg, err, err ? d->why : err_text(ERR_OK), data,
+	      err ? 0 : r->n);
 	free(r);
 }
 
