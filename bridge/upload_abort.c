@@ -109,7 +109,10 @@ job_record(struct abort_job *j)
 	struct journal_tx tx = { 0 };
 	struct journal_upload row = j->row;
 
-	row.flags &= ~(unsigned)UPLOAD_CREATE_UNKNOWN; /* looked for */
+	/* Looked for; once more where a Create was cut off a moment ago. */
+	row.flags &= ~(unsigned)UPLOAD_CREATE_UNKNOWN;
+	if (row.state == UPLOAD_ABORTING && row.creating_at && !*row.backend_id)
+		row.flags |= UPLOAD_CREATE_UNKNOWN;
 	tx.update = &row;
 	tx.set = JSET_FLAGS;
 	if (row.state != UPLOAD_ABORTING) {

@@ -143,7 +143,11 @@ upload_begin_multipart(struct upload *u)
 		return;
 	u->beginning = true;
 	if (u->row.creating_at) {
-		/* An earlier driver got so far; its window stays ours. */
+		/*
+		 * An earlier driver got so far; its window stays ours, and
+		 * what shows in it only later is the sweeper's.
+		 */
+		u->row.flags |= UPLOAD_CREATE_UNKNOWN;
 		sweep(u);
 		return;
 	}

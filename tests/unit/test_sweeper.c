@@ -293,6 +293,36 @@ test_orphan_that_showed_late_is_aborted(void **state)
 	world_logout(s);
 }
 
+/* The answer to Create is lost, and its driver gone before it asks again. */
+static void
+test_create_that_was_cut_off_is_swept_once_more(void **state)
+{
+	struct session *s = world_login("ann");
+	unsigned rounds = 0;
+	struct writer x;
+
+	(void)state;
+	world_fault((struct fault){ .kind = STORE_CALL_BEGIN,
+				    .times = 1000,
+				    .err = ERR_AGAIN,
+				    .after = true });
+	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 0, 2 * PART, 1), ERR_OK);
+	while (!w.calls[STORE_CALL_BEGIN] && rounds++ < 500)
+		world_run(1);
+	assert_int_equal(writer_close(&x, VFS_BROKEN), ERR_OK);
+	assert_int_equal(writer_open(&x, s, "/a", 0, 0), ERR_OK);
+	world_fault((struct fault){ .times = 0 });
+	assert_int_equal(writer_write(&x, 2 * PART, 10, 1), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
+	check_object("a", 2 * PART + 10, 1);
+	assert_int_equal(count_rows("flags & 4 <> 0"), 1);
+	sweep();
+	assert_int_equal(count_rows("flags & 4 <> 0"), 0);
+	world_logout(s);
+	check_clean();
+}
+
 static void
 test_segments_of_an_ended_upload_are_removed(void **state)
 {
@@ -405,6 +435,7 @@ main(void)
 		TEST(test_hidden_object_goes_when_its_delete_had_failed),
 		TEST(test_hidden_object_stays_when_it_was_replaced),
 		TEST(test_orphan_that_showed_late_is_aborted),
+		TEST(test_create_that_was_cut_off_is_swept_once_more),
 		TEST(test_segments_of_an_ended_upload_are_removed),
 		TEST(test_segments_without_a_row_are_removed_in_time),
 		TEST(test_segments_of_a_live_upload_stay),
