@@ -92,16 +92,36 @@ resume_commit(struct upload *u, unsigned set)
 	return c;
 }
 
+/* A last part that the store takes only as the last. */
+static bool
+only_as_last(const struct upload *u, const struct store_part *p)
+{
+	const struct store_limits *l = store_limits(u->store);
+	uint64_t size = u->row.flags & UPLOAD_DECLARED ? u->row.declared
+						       : SCHEDULE_SIZE_UNKNOWN;
+
+	return p->len < schedule_part_len(l, size, p->off) &&
+	       (p->len < l->part_min || l->equal_parts);
+}
+
+/*
+ * What was the last part is written on in its segment. Where that is lost and
+ * no other part may follow, the part must come again: the end is where it began.
+ */
 static void
 resume_at_end(struct upload *u)
 {
 	struct useg *g = useg_last(u);
 	struct commit *c = resume_commit(u, 0);
+	struct store_part *last = u->nparts ? &u->parts[u->nparts - 1] : NULL;
 
-	if (g && g->state == USEG_KEPT && u->nparts &&
-	    u->parts[u->nparts - 1].no == g->no) {
+	if (last && g && g->state == USEG_KEPT && g->no == last->no) {
 		g->state = USEG_FILLING;
 		c->tx.drop_from = g->no;
+		u->nparts--;
+	} else if (last && (!g || g->no < last->no) && only_as_last(u, last)) {
+		c->tx.drop_from = last->no;
+		u->end = last->off;
 		u->nparts--;
 	}
 	commit_send(c, acks_may_go, NULL);

@@ -2,6 +2,7 @@
 /* The conductor where several things happen to one key at once. */
 #include "tests/unit/upload_world.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -524,6 +525,50 @@ test_open_gives_up_on_a_worker_that_never_answers(void **state)
 }
 
 static void
+remove_segments(void)
+{
+	char path[512];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/spool", w.dir);
+	d = opendir(path);
+	assert_non_null(d);
+	while ((e = readdir(d))) {
+		snprintf(path, sizeof(path), "%s/spool/%s", w.dir, e->d_name);
+		if (e->d_name[0] != '.' && strcmp(e->d_name, "lock"))
+			assert_int_equal(unlink(path), 0);
+	}
+	closedir(d);
+}
+
+/* As after a power failure, on a store with a smallest length for parts. */
+static void
+test_short_last_part_comes_again_when_its_segment_is_lost(void **state)
+{
+	struct session *s = world_login("ann");
+	struct vfs_stat st;
+	struct writer x;
+
+	(void)state;
+	w.b->stores[0]->limits.part_min = PART;
+	assert_int_equal(do_put(s, "/a.filepart", 2 * PART + 9, 1), ERR_OK);
+	remove_segments();
+	assert_int_equal(writer_open(&x, s, "/a.filepart", 0, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 2 * PART + 9, PART, 1), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_INCOMPLETE);
+	assert_int_equal(do_stat(s, "/a.filepart", &st), ERR_OK);
+	assert_int_equal(st.size, 2 * PART);
+	assert_int_equal(writer_open(&x, s, "/a.filepart", 0, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 2 * PART, PART + 9, 1), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
+	assert_int_equal(do_rename(s, "/a.filepart", "/a", false), ERR_OK);
+	check_object("a", 3 * PART + 9, 1);
+	world_logout(s);
+	check_clean();
+}
+
+static void
 serve(void *arg, const char *line, struct peer_request *req)
 {
 	uploads_serve(arg, line, req);
@@ -614,6 +659,7 @@ main(void)
 		TEST(test_file_begun_anew_inherits_no_declared_size),
 		TEST(test_sync_covers_a_part_that_is_not_recorded_yet),
 		TEST(test_open_gives_up_on_a_worker_that_never_answers),
+		TEST(test_short_last_part_comes_again_when_its_segment_is_lost),
 		TEST(test_worker_tells_an_offset),
 	};
 
