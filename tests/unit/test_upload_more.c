@@ -467,6 +467,7 @@ test_sync_covers_a_part_that_is_not_recorded_yet(void **state)
 	struct ended e = { .done = false };
 	unsigned rounds = 0;
 	struct upload *u;
+	struct useg *g;
 	struct writer x;
 	int fd;
 
@@ -478,15 +479,17 @@ test_sync_covers_a_part_that_is_not_recorded_yet(void **state)
 		world_run(10);
 	fd = journal_taken();
 	assert_int_equal(writer_write(&x, 2 * PART, PART, 1), ERR_OK);
-	while (u->segs->state != USEG_STORED && rounds++ < 400)
+	g = u->segs;
+	assert_non_null(g);
+	while (g && g->state != USEG_STORED && rounds++ < 400)
 		world_run(10);
-	assert_int_equal(u->segs->state, USEG_STORED);
-	assert_int_not_equal(segment_unsynced(u->segs->seg), 0);
+	assert_int_equal(g ? g->state : USEG_FILLING, USEG_STORED);
+	assert_int_not_equal(g ? segment_unsynced(g->seg) : 0, 0);
 	vfs_file_sync(x.f, call_ended, &e);
 	world_wait(&e.done);
 	assert_int_equal(e.err, ERR_OK);
 	/* The power may fail now: the store has it, but no row says so. */
-	assert_int_equal(segment_unsynced(u->segs->seg), 0);
+	assert_int_equal(g ? segment_unsynced(g->seg) : 1, 0);
 	close(fd);
 	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
 	check_object("a", 3 * PART, 1);
