@@ -23,7 +23,8 @@ struct abort_job {
 	char id[ID_LEN + 1];
 	struct journal_upload row;
 	struct store *store;
-	struct keylock *lock; /* on the row's id */
+	struct keylock *lock;	  /* on the row's id */
+	struct keylock *key_lock; /* while an orphan is aborted, if need be */
 	struct store_op *op;
 	char *orphan; /* may be one; being aborted */
 	char live_backend[STORE_BACKEND_ID_MAX + 1];
@@ -43,6 +44,7 @@ job_end(struct abort_job *j)
 		at = &(*at)->next;
 	*at = j->next;
 	keylock_drop(j->lock);
+	keylock_drop(j->key_lock);
 	uploads_kick(j->us);
 	free(j->body);
 	free(j->orphan);
@@ -157,11 +159,20 @@ job_recorded(void *arg, const struct journal_reply *r)
 static void job_sweep(struct abort_job *j);
 
 static void
+key_unlock(struct abort_job *j)
+{
+	keylock_drop(j->key_lock);
+	j->key_lock = NULL;
+	uploads_kick(j->us);
+}
+
+static void
 orphan_aborted(void *arg, const struct store_result *res)
 {
 	struct abort_job *j = arg;
 
 	j->op = NULL;
+	key_unlock(j);
 	if (res->err && res->err != ERR_NOT_FOUND)
 		job_retry(j, job_sweep);
 	else
@@ -189,24 +200,42 @@ orphan_abort(struct abort_job *j)
 	j->op = store_abort(j->store, t, orphan_aborted, j);
 }
 
+static void find_live(struct abort_job *j);
+
 /*
  * Asked after the listing: what a live upload of this key has begun by then is
- * in its row, or the row says that a Create is under way.
+ * in its row, or the row says that a Create was sent. With the key locked that
+ * one is over, and what it left is an orphan like any other.
  */
 static void
 live_found(void *arg, const struct journal_reply *r)
 {
 	struct abort_job *j = arg;
+	const struct journal_upload *row = r->upload;
+	bool creating = row && !*row->backend_id && row->creating_at;
 
-	if (r->err ||
-	    (r->upload && !*r->upload->backend_id && r->upload->creating_at)) {
-		job_retry(j, job_sweep); /* whose Create was it? wait */
-	} else if (r->upload && !strcmp(r->upload->backend_id, j->orphan)) {
+	if (r->err) {
+		key_unlock(j);
+		job_retry(j, job_sweep);
+	} else if (row && !strcmp(row->backend_id, j->orphan)) {
 		str_copy(j->live_backend, sizeof(j->live_backend), j->orphan);
+		key_unlock(j);
 		job_sweep(j);
-	} else {
+	} else if (!creating || j->key_lock) {
 		orphan_abort(j);
+	} else if (keylock_take(j->us->b->locks, j->row.store, j->row.key,
+				&j->key_lock)) {
+		job_retry(j, job_sweep); /* whose Create was it? wait */
+	} else {
+		find_live(j);
 	}
+}
+
+static void
+find_live(struct abort_job *j)
+{
+	journal_find(j->us->b->journal, j->row.store, j->row.key, live_found,
+		     j);
 }
 
 static void
@@ -233,8 +262,7 @@ uploads_listed(void *arg, const struct store_result *res)
 	}
 	free(j->orphan);
 	j->orphan = mem_strdup(res->uploads[i].backend_id);
-	journal_find(j->us->b->journal, j->row.store, j->row.key, live_found,
-		     j);
+	find_live(j);
 }
 
 static void

@@ -272,6 +272,49 @@ test_sweep_spares_what_the_next_generation_creates(void **state)
 }
 
 static void
+begun(void *arg, const struct store_result *res)
+{
+	assert_int_equal(res->err, ERR_OK);
+	*(bool *)arg = true;
+}
+
+/* Its Create failed, it is parked, and may stay so for days. */
+static void
+test_sweep_does_not_wait_for_a_parked_upload(void **state)
+{
+	struct session *s = world_login("ann");
+	struct store_meta meta = { .sluice_id = "x" };
+	unsigned rounds = 0;
+	bool done = false;
+	struct writer x;
+
+	(void)state;
+	broken(s, "/a", 3 * PART, 1);
+	wait_until_nothing_is_driven();
+	sql("UPDATE uploads SET flags = flags | 4"); /* create_unknown */
+	store_begin(w.b->stores[0], "a", &meta, begun, &done);
+	world_wait(&done);
+	hold(STORE_CALL_LIST_UPLOADS);
+	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
+	wait_for_held_call();
+	world_fault((struct fault){
+		.kind = STORE_CALL_BEGIN, .times = 100, .err = ERR_DENIED });
+	writer_write(&x, 0, 2 * PART, 2);
+	while (!w.calls[STORE_CALL_BEGIN] && rounds++ < 200)
+		world_run(10);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_DENIED);
+	assert_int_equal(count_rows("state = 1 AND creating_at <> 0"), 1);
+	let_go();
+	while (count_rows("state = 5") && rounds++ < 400)
+		world_run(10);
+	assert_int_equal(count_rows("state = 5"), 0);
+	world_fault((struct fault){ .times = 0 });
+	assert_int_equal(do_remove(s, "/a"), ERR_OK);
+	world_logout(s);
+	check_clean();
+}
+
+static void
 test_rename_never_deletes_what_comes_to_its_source(void **state)
 {
 	struct session *s = world_login("ann");
@@ -653,6 +696,7 @@ main(void)
 		TEST(test_remove_beside_a_broken_upload_takes_the_object_too),
 		TEST(test_remove_says_when_the_object_cannot_be_deleted),
 		TEST(test_sweep_spares_what_the_next_generation_creates),
+		TEST(test_sweep_does_not_wait_for_a_parked_upload),
 		TEST(test_rename_never_deletes_what_comes_to_its_source),
 		TEST(test_append_that_broke_off_shows_the_whole_file),
 		TEST(test_append_that_broke_off_later_goes_on),
