@@ -238,7 +238,7 @@ clean_up() {
 	# shellcheck disable=SC2046
 	kill $(jobs -p) 2>/dev/null
 	[ -z "$GW_PID" ] || gw_kill_all
-	if grep -qE 'ERROR: (Address|Leak|Thread)Sanitizer|runtime error:' \
+	if grep -qE '(ERROR|WARNING): [A-Za-z]*Sanitizer|runtime error:' \
 		"$GW_LOG" 2>/dev/null; then
 		echo "FAIL: a sanitizer complained" >&2
 		status=1
