@@ -172,9 +172,11 @@ disk_part(void)
 	return id;
 }
 
+/* The pool may be discarding the round before's segment meanwhile. */
 static void
 disk_watch(const struct segment *g)
 {
+	pthread_mutex_lock(&d.lock);
 	d.pending = mem_array(PENDING_MAX, sizeof(*d.pending));
 	d.probes = mem_array(PROBES_MAX, sizeof(*d.probes));
 	d.npending = d.nprobes = 0;
@@ -188,16 +190,19 @@ disk_watch(const struct segment *g)
 		memcpy(d.pending[d.npending++].data,
 		       d.cache + s * SEGMENT_SECTOR, SEGMENT_SECTOR);
 	}
+	pthread_mutex_unlock(&d.lock);
 }
 
 static void
 disk_unwatch(void)
 {
+	pthread_mutex_lock(&d.lock);
 	d.fd = -1;
 	free(d.pending);
 	free(d.probes);
 	d.pending = NULL;
 	d.probes = NULL;
+	pthread_mutex_unlock(&d.lock);
 }
 
 static void
