@@ -96,6 +96,25 @@ control_bye(struct control *c, int code, const char *text)
 		control_kill(c);
 }
 
+/*
+ * FileZilla and WinSCP give up after 20 and 15 s without a word, however long
+ * the store takes for the last part. No reply fits before the 226, as either
+ * takes a second 1xx for a failure; but both skip lines that are too short
+ * for a code, and count them as a sign of life.
+ */
+static void
+control_ping(struct control *c)
+{
+	uint64_t moved = c->transfer ? c->transfer->moved : 0;
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+
+	if (moved == c->pinged && !c->mute && !c->gone &&
+	    evbuffer_get_length(out) == 0)
+		bufferevent_write(c->bev, "...\r\n", 5);
+	c->pinged = moved;
+	loop_timer_set(c->timer, CONTROL_PING_MS);
+}
+
 static void
 control_timer(void *arg)
 {
@@ -103,9 +122,11 @@ control_timer(void *arg)
 
 	if (c->closing || c->shaking || c->upgrading)
 		control_kill(c);
+	else if (c->logged_in && c->busy)
+		control_ping(c);
 	else if (!c->logged_in)
 		control_bye(c, 421, "The log-in took too long.");
-	else if (!c->busy)
+	else
 		control_bye(c, 421, "Idle for too long.");
 }
 
@@ -154,6 +175,20 @@ set_socket(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 }
 
+void
+control_begin(struct control *c)
+{
+	data_free(c->data);
+	c->data = NULL;
+	c->user[0] = c->path[0] = c->rename[0] = c->touch[0] = '\0';
+	str_copy(c->cwd, sizeof(c->cwd), "/");
+	c->logged_in = c->ascii = c->epsv_all = c->has_allo = c->pings = false;
+	c->rest = 0;
+	c->facts = FACT_ALL;
+	c->timing = TIMING_ANEW;
+	loop_timer_set(c->timer, c->ftpd->config->login_grace_ms);
+}
+
 static struct control *
 control_new(struct ftpd *f, int fd, const struct sockaddr *peer)
 {
@@ -162,8 +197,6 @@ control_new(struct ftpd *f, int fd, const struct sockaddr *peer)
 
 	c->ftpd = f;
 	c->fd = fd;
-	c->facts = FACT_ALL;
-	c->cwd[0] = '/';
 	line_init(&c->reader);
 	id_random(c->tls_id, sizeof(c->tls_id));
 	memcpy(&c->peer, peer, address_len(peer));
@@ -171,6 +204,7 @@ control_new(struct ftpd *f, int fd, const struct sockaddr *peer)
 		memcpy(&c->local, peer, address_len(peer));
 	c->timer = loop_timer_new(f->loop, control_timer, c);
 	c->reaper = loop_timer_new(f->loop, control_reap, c);
+	control_begin(c);
 	DL_APPEND(f->controls, c);
 	f->count++;
 	return c;
@@ -204,7 +238,6 @@ control_accept(struct ftpd *f, int fd, const struct sockaddr *peer,
 		control_kill(c);
 		return;
 	}
-	loop_timer_set(c->timer, f->config->login_grace_ms);
 	if (!implicit)
 		say(c, 220, f->config->banner);
 }
@@ -247,6 +280,12 @@ control_look(const struct control *c)
 		return CONTROL_SAYS;
 	return n < 0 && (errno == EAGAIN || errno == EINTR) ? CONTROL_THERE
 							    : CONTROL_LOST;
+}
+
+bool
+control_converts(const struct control *c)
+{
+	return c->ascii && c->ftpd->config->convert_ascii;
 }
 
 bool

@@ -26,7 +26,10 @@
 #include "lib/buf.h"
 #include "lib/loop.h"
 
-#define CONTROL_BAD_MAX 8 /* lines that are no commands */
+#define CONTROL_BAD_MAX 8    /* lines that are no commands */
+#define CONTROL_PING_MS 5000 /* the least patient client waits for 15 s */
+
+enum control_timing { TIMING_ANEW, TIMING_IDLE, TIMING_BUSY };
 
 struct control {
 	struct ftpd *ftpd;
@@ -37,19 +40,23 @@ struct control {
 	int fd;		    /* bev's */
 	struct sockaddr_storage local, peer;
 	unsigned char tls_id[FTP_TLS_ID];
-	struct loop_timer *timer; /* log-in grace, idle time, last words */
+	struct loop_timer
+		*timer; /* log-in grace, idle time, pings, last words */
+	enum control_timing timing; /* once logged in */
 	struct loop_timer *reaper;
 
-	bool implicit;	/* greet after the handshake */
-	bool upgrading; /* 234 is on its way, then the handshake */
-	bool shaking;	/* the handshake is under way */
-	bool running;	/* inside control_run() */
-	bool busy;	/* a command is under way */
-	bool closing;	/* the last reply is on its way */
-	bool gone;	/* the client sends nothing more; what waits goes on */
-	bool mute;	/* nothing can be sent any more */
-	bool dead;	/* the reaper has been told */
-	bool quit;	/* QUIT waits in the queue */
+	bool implicit;	 /* greet after the handshake */
+	bool upgrading;	 /* 234 is on its way, then the handshake */
+	bool shaking;	 /* the handshake is under way */
+	bool running;	 /* inside control_run() */
+	bool busy;	 /* a command is under way */
+	bool closing;	 /* the last reply is on its way */
+	bool gone;	 /* the client sends nothing more; what waits goes on */
+	bool mute;	 /* nothing can be sent any more */
+	bool dead;	 /* the reaper has been told */
+	bool quit;	 /* QUIT waits in the queue */
+	bool pings;	 /* the client skips lines of less than four bytes */
+	uint64_t pinged; /* bytes of the transfer at the last ping */
 
 	struct line_reader reader;
 	struct pending *first, *last;
@@ -63,6 +70,8 @@ struct control {
 	char cwd[JOURNAL_PATH_MAX + 1];
 	char path[JOURNAL_PATH_MAX + 1];   /* of the command under way */
 	char rename[JOURNAL_PATH_MAX + 1]; /* of RNFR; "": none */
+	char touch[JOURNAL_PATH_MAX + 1];  /* of MDTM with a time; "": none */
+	int64_t touch_mtime;
 	bool ascii;
 	bool protect; /* PROT P */
 	bool pbsz;
@@ -78,6 +87,9 @@ struct control {
 /* Takes ownership of fd. */
 void control_accept(struct ftpd *f, int fd, const struct sockaddr *peer,
 		    bool implicit);
+
+/* What the commands leave behind, as it is before the first one. */
+void control_begin(struct control *c);
 
 /* Frees it now: only from the reaper and from ftpd_close(). */
 void control_free(struct control *c);
@@ -108,6 +120,9 @@ void control_run(struct control *c);
  */
 void control_bye(struct control *c, int code, const char *text);
 void control_kill(struct control *c); /* at once, from the loop */
+
+/* TYPE A, and line ends are converted: offsets and sizes mean nothing. */
+bool control_converts(const struct control *c);
 
 /* The peer's end of the connection: closed, reset, or still there. */
 enum control_peer { CONTROL_THERE, CONTROL_SAYS, CONTROL_LOST };

@@ -99,6 +99,8 @@ take_line(struct control *c, enum line_status status)
 {
 	struct line_reader *r = &c->reader;
 
+	if (c->timing == TIMING_IDLE)
+		c->timing = TIMING_ANEW;
 	if (status != LINE_READY)
 		bad_line(c, status);
 	else if (c->busy && !goes_past(c, r->text))
@@ -151,6 +153,24 @@ step(struct control *c)
 	return true;
 }
 
+/* The idle time goes on while a line comes byte by byte. */
+static void
+set_timer(struct control *c)
+{
+	if (!c->logged_in || c->closing || c->dead)
+		return;
+	if (c->busy && c->timing != TIMING_BUSY) {
+		if (c->pings)
+			loop_timer_set(c->timer, CONTROL_PING_MS);
+		else
+			loop_timer_clear(c->timer);
+		c->timing = TIMING_BUSY;
+	} else if (!c->busy && c->timing != TIMING_IDLE) {
+		loop_timer_set(c->timer, c->ftpd->config->idle_timeout_ms);
+		c->timing = TIMING_IDLE;
+	}
+}
+
 void
 control_run(struct control *c)
 {
@@ -164,12 +184,7 @@ control_run(struct control *c)
 		control_bye(c, 0, "");
 	control_serving(c, false);
 	c->running = false;
-	if (!c->logged_in || c->closing || c->dead)
-		return;
-	if (c->busy)
-		loop_timer_clear(c->timer);
-	else
-		loop_timer_set(c->timer, c->ftpd->config->idle_timeout_ms);
+	set_timer(c);
 }
 
 /*
@@ -196,7 +211,6 @@ control_lost(struct control *c, bool broken)
 static void
 handshake_done(struct control *c)
 {
-	ftp_tls_bind(c->ssl, c->tls_id);
 	session_set_protocol(c->session, "ftps");
 	log_debug("ftpd", session_id(c->session), "tls",
 		  KV_S("version", SSL_get_version(c->ssl)),

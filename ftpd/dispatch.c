@@ -22,7 +22,8 @@ static handler_fn *const handlers[FTP_UNKNOWN] = {
 	[FTP_RETR] = handle_retr, [FTP_RMD] = handle_rmd,
 	[FTP_RNFR] = handle_rnfr, [FTP_RNTO] = handle_rnto,
 	[FTP_SITE] = handle_site, [FTP_SIZE] = handle_size,
-	[FTP_STAT] = handle_stat, [FTP_STOR] = handle_stor,
+	[FTP_STAT] = handle_stat, [FTP_STOU] = handle_stou,
+	[FTP_REIN] = handle_rein, [FTP_STOR] = handle_stor,
 	[FTP_STRU] = handle_stru, [FTP_SYST] = handle_syst,
 	[FTP_TYPE] = handle_type, [FTP_USER] = handle_user,
 };

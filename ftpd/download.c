@@ -232,13 +232,13 @@ handle_retr(struct control *c, const char *arg)
 
 	if (!transfer_allowed(c) || !control_path(c, arg))
 		return;
-	if (rest > 0 && c->ascii) {
+	if (rest > 0 && control_converts(c)) {
 		control_reply(c, 554, "No restart with TYPE A.");
 		return;
 	}
 	d = transfer_new(c, &download_ops, sizeof(*d));
 	d->off = rest;
-	d->convert = c->ascii && c->ftpd->config->convert_ascii;
+	d->convert = control_converts(c);
 	buf_init(&d->out, 4 * CHUNK); /* conversion may double a chunk */
 	o.path = d->t.path;
 	vfs_open(c->session, &o, download_opened, d);

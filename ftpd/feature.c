@@ -56,7 +56,8 @@ handle_noop(struct control *c, const char *arg)
 void
 handle_clnt(struct control *c, const char *arg)
 {
-	(void)arg;
+	/* WinSCP says that it is FileZilla; it shares the code. */
+	c->pings = strncasecmp(arg, "FileZilla", 9) == 0;
 	control_reply(c, 200, "Noted.");
 }
 

@@ -202,11 +202,11 @@ size_done(void *arg, enum err err, const char *why, const struct vfs_stat *st)
 	control_done(c);
 }
 
-/* RFC 3659 section 4: what would be sent; with TYPE A that is not known. */
+/* RFC 3659 section 4: what would be sent, which conversion leaves open. */
 void
 handle_size(struct control *c, const char *arg)
 {
-	if (c->ascii) {
+	if (control_converts(c)) {
 		control_reply(c, 550, "SIZE needs TYPE I.");
 		return;
 	}
@@ -217,11 +217,43 @@ handle_size(struct control *c, const char *arg)
 }
 
 static void
+mfmt_done(void *arg, enum err err, const char *why)
+{
+	struct control *c = arg;
+
+	if (err)
+		control_result(c, err, why, "");
+	else
+		control_reply(c, 213, "Modify is set; %s", c->path);
+	control_done(c);
+}
+
+static void
+set_mtime(struct control *c, int64_t mtime, vfs_done_fn *fn)
+{
+	struct vfs_attrs a = { .set = VFS_SET_MTIME, .mtime = mtime };
+
+	c->busy = true;
+	vfs_setstat(c->session, c->path, &a, fn, c);
+}
+
+static void
+mdtm_set(struct control *c)
+{
+	str_copy(c->path, sizeof(c->path), c->touch);
+	set_mtime(c, c->touch_mtime, mfmt_done);
+}
+
+static void
 mdtm_done(void *arg, enum err err, const char *why, const struct vfs_stat *st)
 {
 	struct control *c = arg;
 	char when[24];
 
+	if (err == ERR_NOT_FOUND && c->touch[0]) {
+		mdtm_set(c);
+		return;
+	}
 	if (err) {
 		control_result(c, err, why, "");
 	} else {
@@ -231,9 +263,20 @@ mdtm_done(void *arg, enum err err, const char *why, const struct vfs_stat *st)
 	control_done(c);
 }
 
+/*
+ * "MDTM 20260131120000 path" sets the time, for clients that are older than
+ * MFMT: unless there is a file of that very name.
+ */
 void
 handle_mdtm(struct control *c, const char *arg)
 {
+	size_t len = strcspn(arg, " ");
+
+	c->touch[0] = '\0';
+	if (arg[len] == ' ' && command_time(arg, len, &c->touch_mtime) &&
+	    names_path(c->cwd, arg + len + 1, strlen(arg + len + 1),
+		       c->touch) != ERR_OK)
+		c->touch[0] = '\0';
 	if (!control_path(c, arg))
 		return;
 	c->busy = true;
@@ -269,27 +312,6 @@ handle_mlst(struct control *c, const char *arg)
 		return;
 	c->busy = true;
 	vfs_stat(c->session, c->path, mlst_done, c);
-}
-
-static void
-mfmt_done(void *arg, enum err err, const char *why)
-{
-	struct control *c = arg;
-
-	if (err)
-		control_result(c, err, why, "");
-	else
-		control_reply(c, 213, "Modify is set; %s", c->path);
-	control_done(c);
-}
-
-static void
-set_mtime(struct control *c, int64_t mtime, vfs_done_fn *fn)
-{
-	struct vfs_attrs a = { .set = VFS_SET_MTIME, .mtime = mtime };
-
-	c->busy = true;
-	vfs_setstat(c->session, c->path, &a, fn, c);
 }
 
 /* "MFMT 20260131120000 path" */

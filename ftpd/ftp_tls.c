@@ -19,7 +19,6 @@
 
 struct ftp_tls {
 	SSL_CTX *ctx;
-	int id_index; /* of the control connection's id in an SSL */
 };
 
 const char *
@@ -33,39 +32,9 @@ ftp_tls_error(void)
 	return e ? text : "no detail";
 }
 
-static int
-ticket_made(SSL *ssl, void *arg)
-{
-	struct ftp_tls *t = arg;
-	const unsigned char *id = SSL_get_ex_data(ssl, t->id_index);
-
-	if (id)
-		ftp_tls_bind(ssl, id);
-	return 1;
-}
-
-static SSL_TICKET_RETURN
-ticket_read(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
-	    size_t len, SSL_TICKET_STATUS status, void *arg)
-{
-	(void)ssl, (void)session, (void)name, (void)len, (void)arg;
-	switch (status) {
-	case SSL_TICKET_SUCCESS:
-		return SSL_TICKET_RETURN_USE;
-	case SSL_TICKET_SUCCESS_RENEW:
-		return SSL_TICKET_RETURN_USE_RENEW;
-	case SSL_TICKET_EMPTY:
-	case SSL_TICKET_NO_DECRYPT:
-		return SSL_TICKET_RETURN_IGNORE_RENEW;
-	default:
-		return SSL_TICKET_RETURN_ABORT;
-	}
-}
-
 static void
 set_options(struct ftp_tls *t, const struct ftpd_config *cfg)
 {
-	static const unsigned char context[] = "sluice-ftp";
 	SSL_CTX *ctx = t->ctx;
 
 	SSL_CTX_set_min_proto_version(ctx, cfg->tls_min);
@@ -76,11 +45,9 @@ set_options(struct ftp_tls *t, const struct ftpd_config *cfg)
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				      SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_session_id_context(ctx, context, sizeof(context) - 1);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER);
 	SSL_CTX_sess_set_cache_size(ctx, SESSIONS_MAX);
 	SSL_CTX_set_timeout(ctx, SESSION_SECONDS);
-	SSL_CTX_set_session_ticket_cb(ctx, ticket_made, ticket_read, t);
 }
 
 static enum err
@@ -194,9 +161,8 @@ ftp_tls_open(struct ftp_tls **out, const struct ftpd_config *cfg)
 	struct ftp_tls *t = mem_alloc(sizeof(*t));
 	enum err err;
 
-	t->id_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 	t->ctx = SSL_CTX_new(TLS_server_method());
-	if (!t->ctx || t->id_index < 0) {
+	if (!t->ctx) {
 		log_error("ftpd", NULL, "tls", KV_S("why", ftp_tls_error()));
 		ftp_tls_close(t);
 		return ERR_IO;
@@ -226,7 +192,7 @@ ftp_tls_new(struct ftp_tls *t, const unsigned char *id)
 {
 	SSL *ssl = SSL_new(t->ctx);
 
-	if (!ssl || !SSL_set_ex_data(ssl, t->id_index, (void *)id)) {
+	if (!ssl || SSL_set_session_id_context(ssl, id, FTP_TLS_ID) != 1) {
 		SSL_free(ssl);
 		ERR_clear_error();
 		return NULL;
@@ -249,26 +215,17 @@ ftp_tls_new_data(struct ftp_tls *t, const unsigned char *id)
 	return ssl;
 }
 
-/* Also reaches the cache, which holds the same session object. */
-void
-ftp_tls_bind(SSL *ssl, const unsigned char *id)
+bool
+ftp_tls_resumed(SSL *ssl)
 {
-	SSL_SESSION *session = SSL_get_session(ssl);
-
-	if (session)
-		SSL_SESSION_set1_ticket_appdata(session, id, FTP_TLS_ID);
+	return SSL_session_reused(ssl);
 }
 
-bool
-ftp_tls_resumed(SSL *ssl, const unsigned char *id)
+void
+ftp_tls_refill(SSL *control)
 {
-	SSL_SESSION *session = SSL_get_session(ssl);
-	void *data = NULL;
-	size_t len = 0;
-
-	if (!SSL_session_reused(ssl) || !session)
-		return false;
-	if (SSL_SESSION_get0_ticket_appdata(session, &data, &len) != 1)
-		return false;
-	return len == FTP_TLS_ID && memcmp(data, id, len) == 0;
+	if (SSL_version(control) != TLS1_3_VERSION)
+		return;
+	if (SSL_new_session_ticket(control) != 1)
+		ERR_clear_error();
 }

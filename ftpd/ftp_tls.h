@@ -26,7 +26,7 @@ void ftp_tls_close(struct ftp_tls *t); /* NULL is fine */
 
 /*
  * A server's side that has not begun its handshake; the caller frees it with
- * SSL_free(). id is borrowed for as long as the SSL lives.
+ * SSL_free().
  */
 struct ssl_st *ftp_tls_new(struct ftp_tls *t, const unsigned char *id);
 
@@ -37,11 +37,14 @@ struct ssl_st *ftp_tls_new(struct ftp_tls *t, const unsigned char *id);
  */
 struct ssl_st *ftp_tls_new_data(struct ftp_tls *t, const unsigned char *id);
 
-/* After the control connection's handshake. */
-void ftp_tls_bind(struct ssl_st *ssl, const unsigned char *id);
+/* After the handshake of a data connection: of its control's session. */
+bool ftp_tls_resumed(struct ssl_st *ssl);
 
-/* True when this handshake resumed a session of the same control connection. */
-bool ftp_tls_resumed(struct ssl_st *ssl, const unsigned char *id);
+/*
+ * Sends a ticket more with the control connection's next reply (TLS 1.3):
+ * clients use each ticket once, and data connections bring no new ones.
+ */
+void ftp_tls_refill(struct ssl_st *control);
 
 /* The first error that OpenSSL has queued, as text; empties the queue. */
 const char *ftp_tls_error(void);

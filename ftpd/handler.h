@@ -14,14 +14,15 @@ typedef void handler_fn(struct control *c, const char *arg);
 void control_dispatch(struct control *c, const char *line);
 
 /* login.c */
-handler_fn handle_auth, handle_pass, handle_pbsz, handle_prot, handle_user;
+handler_fn handle_auth, handle_pass, handle_pbsz, handle_prot, handle_rein,
+	handle_user;
 
 /* parameter.c: how the next transfer is made */
 handler_fn handle_allo, handle_eprt, handle_epsv, handle_mode, handle_pasv,
 	handle_port, handle_rest, handle_stru, handle_type;
 
 /* upload.c, download.c, transfer.c */
-handler_fn handle_appe, handle_retr, handle_stor, handle_abor;
+handler_fn handle_appe, handle_retr, handle_stor, handle_stou, handle_abor;
 
 /* list.c */
 handler_fn handle_list, handle_mlsd, handle_nlst;

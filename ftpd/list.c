@@ -237,6 +237,8 @@ split(struct list *l, const char *arg, char *folder, size_t size)
 	const char *slash = strrchr(arg, '/'), *last = slash ? slash + 1 : arg;
 
 	str_copy(folder, size, arg);
+	if (l->style.kind == LISTING_MLSD)
+		return; /* RFC 3659 knows no patterns, and no folder before names */
 	if (last[strcspn(last, "*?")] != '\0') {
 		str_copy(l->pattern, sizeof(l->pattern), last);
 		folder[last - arg] = '\0';
@@ -256,6 +258,7 @@ list_command(struct control *c, const char *arg, enum listing_kind kind)
 	if (!transfer_allowed(c) || !control_path(c, arg))
 		return;
 	l = transfer_new(c, &list_ops, sizeof(*l));
+	l->style.kind = kind;
 	str_copy(l->shown, sizeof(l->shown), arg);
 	split(l, arg, folder, sizeof(folder));
 	if (l->pattern[0] &&

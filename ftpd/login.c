@@ -71,6 +71,32 @@ handle_pass(struct control *c, const char *arg)
 	session_login_password(c->session, c->user, arg, logged_in, c);
 }
 
+/*
+ * RFC 959 section 4.1.1: all is as it was when the client had just come. Over
+ * TLS the control connection would have to go on in the clear (RFC 4217
+ * section 11), which nobody should want.
+ */
+void
+handle_rein(struct control *c, const char *arg)
+{
+	struct session *s;
+
+	(void)arg;
+	if (c->ssl) {
+		control_reply(c, 502, "Not over TLS: connect anew.");
+		return;
+	}
+	if (session_new(&s, c->ftpd->bridge, "ftp",
+			(const struct sockaddr *)&c->peer) != ERR_OK) {
+		control_bye(c, 421, "Not available, try again later.");
+		return;
+	}
+	session_free(c->session);
+	c->session = s;
+	control_begin(c);
+	control_reply(c, 220, "%s", c->ftpd->config->banner);
+}
+
 void
 handle_auth(struct control *c, const char *arg)
 {

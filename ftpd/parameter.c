@@ -204,7 +204,7 @@ handle_rest(struct control *c, const char *arg)
 
 	if (!command_number(arg, &n) || n > INT64_MAX) {
 		control_reply(c, 501, "REST is a number of bytes.");
-	} else if (n > 0 && c->ascii) {
+	} else if (n > 0 && control_converts(c)) {
 		control_reply(c, 504, "No restart with TYPE A.");
 	} else {
 		c->rest = n;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ftpd/transfer.h"
 
-#include <openssl/ssl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,8 +38,9 @@ transfer_allowed(struct control *c)
 	if (!c->data || c->gone)
 		control_reply(c, 425, "Use PASV, EPSV, PORT or EPRT first.");
 	else if (cfg->data_tls_required && c->ssl && !c->protect)
+		/* RFC 4217 section 10 */
 		control_reply(
-			c, 522,
+			c, 521,
 			"Data connections must be encrypted: use PROT P.");
 	else
 		return true;
@@ -102,7 +102,20 @@ wrong_session(const struct transfer *t)
 	const struct control *c = t->control;
 
 	return c->ftpd->config->require_session_reuse && data_secure(t->data) &&
-	       !ftp_tls_resumed(data_ssl(t->data), c->tls_id);
+	       !ftp_tls_resumed(data_ssl(t->data));
+}
+
+static void
+transfer_secured(const struct transfer *t)
+{
+	const struct control *c = t->control;
+	bool tls = data_secure(t->data);
+	bool resumed = tls && ftp_tls_resumed(data_ssl(t->data));
+
+	log_debug("ftpd", session_id(c->session), "data", KV_I("tls", tls),
+		  KV_I("resumed", resumed));
+	if (resumed)
+		ftp_tls_refill(c->ssl);
 }
 
 static void
@@ -117,11 +130,7 @@ transfer_ready(void *arg, enum err err, const char *why)
 			     "The control connection's TLS session must be "
 			     "resumed.");
 	} else {
-		log_debug("ftpd", session_id(t->control->session), "data",
-			  KV_I("tls", data_secure(t->data)),
-			  KV_I("resumed",
-			       data_secure(t->data) &&
-				       SSL_session_reused(data_ssl(t->data))));
+		transfer_secured(t);
 		transfer_enter(t, TRANSFER_MOVING);
 		loop_timer_set(t->timer,
 			       t->control->ftpd->config->data_timeout_ms);
@@ -135,7 +144,7 @@ transfer_connect(struct transfer *t, const char *fmt, ...)
 	struct control *c = t->control;
 	char text[512];
 	va_list ap;
-	SSL *ssl = NULL;
+	struct ssl_st *ssl = NULL;
 
 	if (c->protect) {
 		ssl = ftp_tls_new_data(c->ftpd->tls, c->tls_id);

@@ -12,6 +12,7 @@
 #include "ftpd/reply.h"
 #include "ftpd/transfer.h"
 #include "lib/clock.h"
+#include "lib/id.h"
 #include "lib/mem.h"
 
 #define UPLOAD_BUDGET (1024 * 1024) /* bytes at a time, then others */
@@ -26,6 +27,7 @@ struct ftp_upload {
 	uint64_t rest;	       /* of REST */
 	uint64_t off;	       /* where the next byte goes */
 	bool append, declared, paused;
+	bool unique;	  /* STOU: the client is told the name */
 	bool convert, cr; /* ASCII: a CR is kept back */
 	bool looked;
 	uint64_t kept;	      /* bytes, when it was given up */
@@ -370,6 +372,9 @@ upload_opened(void *arg, enum err err, const char *why, struct vfs_file *f)
 			 ": the restart offset is %" PRIu64 ".",
 			 u->off, size);
 		upload_stop(t, 554, text);
+	} else if (u->unique) {
+		/* RFC 1123 section 4.1.2.9 */
+		transfer_connect(t, "FILE: %s", t->path);
 	} else {
 		transfer_connect(t, "Ready to receive, from byte %" PRIu64 ".",
 				 u->off);
@@ -381,11 +386,12 @@ upload_opened(void *arg, enum err err, const char *why, struct vfs_file *f)
  * one that lies below the restart offset cannot mean that.
  */
 static void
-upload_start(struct control *c, bool append)
+upload_start(struct control *c, enum ftp_verb verb)
 {
 	static const struct vfs_file_events events = { .pause = upload_pause,
 						       .ready = upload_ready };
-	uint64_t rest = append ? 0 : c->rest, allo = c->allo;
+	bool append = verb == FTP_APPE, unique = verb == FTP_STOU;
+	uint64_t rest = append || unique ? 0 : c->rest, allo = c->allo;
 	bool declared = c->has_allo && !append && allo >= rest;
 	struct vfs_open o = { .events = &events };
 	struct ftp_upload *u;
@@ -393,14 +399,15 @@ upload_start(struct control *c, bool append)
 	u = transfer_new(c, &upload_ops, sizeof(*u));
 	u->rest = rest;
 	u->append = append;
+	u->unique = unique;
 	u->declared = declared;
-	u->convert = c->ascii && c->ftpd->config->convert_ascii;
+	u->convert = control_converts(c);
 	o.path = u->t.path;
 	o.flags = VFS_WRITE | VFS_CREAT;
 	if (append)
 		o.flags |= VFS_APPEND;
 	else if (rest == 0)
-		o.flags |= VFS_TRUNC;
+		o.flags |= unique ? VFS_TRUNC | VFS_EXCL : VFS_TRUNC;
 	if (declared)
 		o.attrs =
 			(struct vfs_attrs){ .set = VFS_SET_SIZE, .size = allo };
@@ -409,25 +416,38 @@ upload_start(struct control *c, bool append)
 }
 
 static void
-upload_command(struct control *c, const char *arg, bool append)
+upload_command(struct control *c, const char *arg, enum ftp_verb verb)
 {
 	if (!transfer_allowed(c) || !control_path(c, arg))
 		return;
-	if (c->rest > 0 && c->ascii && !append) {
+	if (c->rest > 0 && control_converts(c) && verb == FTP_STOR) {
 		control_reply(c, 554, "No restart with TYPE A.");
 		return;
 	}
-	upload_start(c, append);
+	upload_start(c, verb);
 }
 
 void
 handle_stor(struct control *c, const char *arg)
 {
-	upload_command(c, arg, false);
+	upload_command(c, arg, FTP_STOR);
 }
 
 void
 handle_appe(struct control *c, const char *arg)
 {
-	upload_command(c, arg, true);
+	upload_command(c, arg, FTP_APPE);
+}
+
+/* A name that nobody has, in the working folder or behind the one given. */
+void
+handle_stou(struct control *c, const char *arg)
+{
+	char name[FTP_LINE_MAX + 32];
+	uint64_t random;
+
+	id_random(&random, sizeof(random));
+	snprintf(name, sizeof(name), "%s.%016" PRIx64, arg[0] ? arg : "ftp",
+		 random);
+	upload_command(c, name, FTP_STOU);
 }
