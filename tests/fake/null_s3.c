@@ -4,7 +4,11 @@
  * the kernel, checks no signature, and costs so little that what is measured
  * is the client.
  *
- *   null_s3 [-p PORT]	listens on loopback, prints its URL, runs until SIGTERM
+ *   null_s3 [-p PORT] [-k KEYS] [-l MS]
+ *
+ * listens on loopback, prints its URL, runs until SIGTERM. -k puts so many
+ * empty objects into bench/many/; -l answers every request only after MS ms,
+ * as a store that is far away does.
  *
  * Bodies of at most NULL_S3_CHECKED_BODY bytes are read and their SHA-256 and
  * CRC-32C compared, so that a client that asks finds a server that checks.
@@ -19,9 +23,13 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utlist.h>
 
+#include "lib/clock.h"
 #include "lib/id.h"
 #include "lib/mem.h"
 #include "tests/fake/null_s3.h"
@@ -32,6 +40,7 @@
 #define OUT_MAX (64u << 20)
 #define EVENTS 64
 #define BACKLOG 512
+#define ZEROS_BYTES (1u << 20)
 
 struct conn {
 	int fd;
@@ -39,10 +48,15 @@ struct conn {
 	bool in_body, keeps, closing, wants_write;
 	uint64_t left; /* of the body */
 	struct null_s3_request request;
-	uint64_t zeros; /* still to be sent behind out */
+	uint64_t zeros;		  /* still to be sent behind out */
+	uint64_t due;		  /* when out may be sent, ms; 0: at once */
+	struct conn *prev, *next; /* in the list of those that wait */
 };
 
 static struct null_s3 *bucket;
+static unsigned latency_ms;
+static int zeros_fd;
+static struct conn *late; /* by due */
 static volatile sig_atomic_t stopped;
 
 static void
@@ -80,6 +94,8 @@ static void
 conn_free(struct conn *c)
 {
 	close(c->fd);
+	if (c->due)
+		DL_DELETE(late, c);
 	request_clear(&c->request);
 	buf_free(&c->in);
 	buf_free(&c->kept);
@@ -223,6 +239,10 @@ answer(struct conn *c)
 	request_clear(&c->request);
 	buf_clear(&c->kept);
 	c->in_body = false;
+	if (latency_ms && !c->due) {
+		c->due = clock_ms() + latency_ms;
+		DL_APPEND(late, c);
+	}
 }
 
 /* Takes what came already of a body. */
@@ -269,20 +289,20 @@ take_head(struct conn *c, bool *bad)
 static bool
 flush(struct conn *c)
 {
-	static const unsigned char zeros[64 << 10];
 	ssize_t n;
+	off_t at;
 
-	while (buf_len(&c->out) || c->zeros) {
+	while (!c->due && (buf_len(&c->out) || c->zeros)) {
 		if (buf_len(&c->out)) {
 			n = send(c->fd, buf_data(&c->out), buf_len(&c->out),
 				 MSG_NOSIGNAL);
 			if (n > 0)
 				buf_consume(&c->out, (size_t)n);
 		} else {
-			n = send(c->fd, zeros,
-				 c->zeros < sizeof(zeros) ? (size_t)c->zeros
-							  : sizeof(zeros),
-				 MSG_NOSIGNAL);
+			at = 0; /* from pages that are never copied */
+			n = sendfile(c->fd, zeros_fd, &at,
+				     c->zeros < ZEROS_BYTES ? (size_t)c->zeros
+							    : ZEROS_BYTES);
 			if (n > 0)
 				c->zeros -= (uint64_t)n;
 		}
@@ -294,7 +314,7 @@ flush(struct conn *c)
 		}
 	}
 	c->wants_write = false;
-	return !c->closing || c->in_body;
+	return !c->closing || c->in_body || c->due;
 }
 
 /*
@@ -405,6 +425,32 @@ listen_on(unsigned port)
 }
 
 static void
+serve_event(int ep, struct conn *c)
+{
+	bool wrote = c->wants_write;
+
+	if (!serve(c))
+		conn_free(c);
+	else if (wrote != c->wants_write)
+		watch(ep, c, EPOLL_CTL_MOD);
+}
+
+/* Serves who has waited long enough; returns the ms to wait for the next. */
+static int
+serve_late(int ep)
+{
+	struct conn *c;
+	uint64_t now = clock_ms();
+
+	while ((c = late) && c->due <= now) {
+		DL_DELETE(late, c);
+		c->due = 0;
+		serve_event(ep, c);
+	}
+	return late ? (int)(late->due - now) : -1;
+}
+
+static void
 run(int listener)
 {
 	struct epoll_event ev = { .events = EPOLLIN }, events[EVENTS];
@@ -412,20 +458,12 @@ run(int listener)
 
 	epoll_ctl(ep, EPOLL_CTL_ADD, listener, &ev);
 	while (!stopped) {
-		n = epoll_wait(ep, events, EVENTS, -1);
+		n = epoll_wait(ep, events, EVENTS, serve_late(ep));
 		for (int i = 0; i < n; i++) {
-			struct conn *c = events[i].data.ptr;
-			bool wrote;
-
-			if (!c) {
+			if (events[i].data.ptr)
+				serve_event(ep, events[i].data.ptr);
+			else
 				accept_one(ep, listener);
-				continue;
-			}
-			wrote = c->wants_write;
-			if (!serve(c))
-				conn_free(c);
-			else if (wrote != c->wants_write)
-				watch(ep, c, EPOLL_CTL_MOD);
 		}
 	}
 	close(ep);
@@ -435,22 +473,36 @@ int
 main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_handler = on_term };
-	unsigned port = 0;
+	unsigned port = 0, keys = 0;
 	int opt, listener;
 
-	while ((opt = getopt(argc, argv, "p:")) != -1) {
-		if (opt != 'p') {
-			fprintf(stderr, "usage: null_s3 [-p PORT]\n");
+	while ((opt = getopt(argc, argv, "p:k:l:")) != -1) {
+		if (opt == 'p') {
+			port = (unsigned)strtoul(optarg, NULL, 10);
+		} else if (opt == 'k') {
+			keys = (unsigned)strtoul(optarg, NULL, 10);
+		} else if (opt == 'l') {
+			latency_ms = (unsigned)strtoul(optarg, NULL, 10);
+		} else {
+			fprintf(stderr,
+				"usage: null_s3 [-p PORT] [-k KEYS] [-l MS]\n");
 			return 2;
 		}
-		port = (unsigned)strtoul(optarg, NULL, 10);
 	}
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGINT, &sa, NULL);
-	listener = listen_on(port);
+	signal(SIGPIPE, SIG_IGN); /* sendfile(2) knows no MSG_NOSIGNAL */
+	zeros_fd = memfd_create("zeros", MFD_CLOEXEC);
+	if (zeros_fd < 0 || ftruncate(zeros_fd, ZEROS_BYTES) < 0) {
+		perror("null_s3");
+		return 1;
+	}
 	bucket = null_s3_new();
+	null_s3_fill(bucket, keys);
+	listener = listen_on(port);
 	run(listener);
 	close(listener);
+	close(zeros_fd);
 	null_s3_free(bucket);
 	return 0;
 }

@@ -45,6 +45,7 @@ struct upload {
 
 struct null_s3 {
 	struct object *objects;
+	struct object **sorted; /* by key; NULL: to be made anew */
 	struct upload *uploads;
 	uint64_t etags;			 /* given so far */
 	uint64_t puts, parts, gets, all; /* requests */
@@ -78,6 +79,9 @@ struct null_s3_reply {
 
 struct null_s3 *null_s3_new(void);
 void null_s3_free(struct null_s3 *s);
+
+/* Puts n empty objects into the folder "many" of the bucket "bench". */
+void null_s3_fill(struct null_s3 *s, unsigned n);
 
 /* Whether the request's body must be kept until null_s3_serve(). */
 bool null_s3_wants_body(const struct null_s3_request *r);

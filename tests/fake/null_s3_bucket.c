@@ -27,8 +27,16 @@ null_s3_drop(struct object *o)
 }
 
 static void
+unsort(struct null_s3 *s)
+{
+	free(s->sorted);
+	s->sorted = NULL;
+}
+
+static void
 object_free(struct null_s3 *s, struct object *o)
 {
+	unsort(s);
 	HASH_DEL(s->objects, o);
 	null_s3_drop(o);
 	free(o);
@@ -44,6 +52,7 @@ null_s3_free(struct null_s3 *s)
 		object_free(s, o);
 	HASH_ITER (hh, s->uploads, u, u_next)
 		null_s3_drop_upload(s, u);
+	unsort(s);
 	free(s);
 }
 
@@ -107,11 +116,24 @@ null_s3_store(struct null_s3 *s, struct object o)
 
 	if (old)
 		object_free(s, old);
+	unsort(s);
 	made = mem_alloc(sizeof(*made));
 	*made = o;
 	made->modified = time(NULL);
 	HASH_ADD_KEYPTR(hh, s->objects, made->key, strlen(made->key), made);
 	return made;
+}
+
+void
+null_s3_fill(struct null_s3 *s, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct object o = { .key = mem_printf("bench/many/%08u.dat",
+						      i) };
+
+		null_s3_new_etag(s, o.etag);
+		null_s3_store(s, o);
+	}
 }
 
 struct object

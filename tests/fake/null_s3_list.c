@@ -67,15 +67,45 @@ add_item(struct buf *b, const struct object *o, const char *key,
 static struct object **
 sorted_objects(struct null_s3 *s, size_t *n)
 {
-	struct object **all =
-		mem_array(HASH_COUNT(s->objects) + 1, sizeof(all[0]));
 	struct object *o, *next;
+	size_t i = 0;
 
-	*n = 0;
+	*n = HASH_COUNT(s->objects);
+	if (s->sorted)
+		return s->sorted;
+	s->sorted = mem_array(*n + 1, sizeof(s->sorted[0]));
 	HASH_ITER (hh, s->objects, o, next)
-		all[(*n)++] = o;
-	qsort(all, *n, sizeof(all[0]), by_key);
-	return all;
+		s->sorted[i++] = o;
+	qsort(s->sorted, *n, sizeof(s->sorted[0]), by_key);
+	return s->sorted;
+}
+
+/* The first of all that is not below this full key. */
+static size_t
+first_from(struct object **all, size_t n, const char *key)
+{
+	size_t low = 0, mid;
+
+	while (low < n) {
+		mid = low + (n - low) / 2;
+		if (strcmp(all[mid]->key, key) < 0)
+			low = mid + 1;
+		else
+			n = mid;
+	}
+	return low;
+}
+
+static size_t
+first_of(struct object **all, size_t n, const struct null_s3_request *r,
+	 const char *prefix, const char *after)
+{
+	const char *from = after && strcmp(after, prefix) > 0 ? after : prefix;
+	char *full = mem_printf("%s/%s", r->bucket, from);
+	size_t i = first_from(all, n, full);
+
+	free(full);
+	return i;
 }
 
 /* Pages of version 2, and one whole page of version 1. */
@@ -93,13 +123,12 @@ list_objects(struct null_s3 *s, const struct null_s3_request *r,
 
 	prefix = prefix ? prefix : "";
 	buf_add_text(&out->body, "<ListBucketResult>");
-	for (size_t i = 0; i < n; i++) {
-		if (strncmp(all[i]->key, r->bucket, bucket - 1) != 0 ||
-		    all[i]->key[bucket - 1] != '/')
-			continue;
+	for (size_t i = first_of(all, n, r, prefix, after); i < n; i++) {
 		key = all[i]->key + bucket;
-		if (strncmp(key, prefix, strlen(prefix)) != 0 ||
-		    (after && strcmp(key, after) <= 0))
+		if (strncmp(all[i]->key, r->bucket, bucket - 1) != 0 ||
+		    key[-1] != '/' || strncmp(key, prefix, strlen(prefix)) != 0)
+			break;
+		if (after && strcmp(key, after) <= 0)
 			continue;
 		if (count == NULL_S3_PAGE) {
 			more = true;
@@ -120,7 +149,6 @@ list_objects(struct null_s3 *s, const struct null_s3_request *r,
 	buf_printf(&out->body,
 		   "<IsTruncated>%s</IsTruncated></ListBucketResult>",
 		   more ? "true" : "false");
-	free(all);
 }
 
 static void
