@@ -237,6 +237,19 @@ ledger_set_draining(struct ledger *l, bool draining)
 }
 
 void
+ledger_store_down(struct ledger *l, unsigned index, bool down)
+{
+	struct ledger_slot *s = ledger_mine(l);
+
+	if (!s || index >= 32)
+		return;
+	if (down)
+		s->stores_down |= UINT32_C(1) << index;
+	else
+		s->stores_down &= ~(UINT32_C(1) << index);
+}
+
+void
 ledger_add(struct ledger *l, enum ledger_gauge g, int64_t n)
 {
 	struct ledger_slot *s = ledger_mine(l);
@@ -268,6 +281,7 @@ ledger_worker(const struct ledger *l, int slot, struct ledger_worker *out)
 	sessions = s->sessions;
 	out->sessions = sessions > 0 ? (unsigned)sessions : 0;
 	out->spool_bytes = s->spool;
+	out->stores_down = s->stores_down;
 	out->connections = (unsigned)gauge(s, LEDGER_CONNECTIONS);
 	out->received_bytes = gauge(s, LEDGER_RECEIVED);
 	out->stored_bytes = gauge(s, LEDGER_STORED);

@@ -59,10 +59,14 @@ struct ledger_worker {
 	unsigned connections, sessions, uploads;
 	uint64_t spool_bytes, received_bytes, stored_bytes;
 	uint64_t published, failed;
+	uint32_t stores_down; /* bit i: the i-th store of its configuration */
 	char session[16], user[64]; /* being served */
 };
 void ledger_worker(const struct ledger *l, int slot, struct ledger_worker *out);
 void ledger_set_draining(struct ledger *l, bool draining);
+
+/* The index-th store of the configuration (below 32) does not answer, or does. */
+void ledger_store_down(struct ledger *l, unsigned index, bool down);
 
 /* Counters of this worker's slot; amounts may be negative for gauges. */
 enum ledger_gauge {

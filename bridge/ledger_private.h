@@ -40,6 +40,7 @@ struct ledger_slot {
 	_Atomic int pid; /* 0: free, -1: found for a worker to come */
 	_Atomic bool draining;
 	_Atomic uint64_t beat; /* clock_ms() */
+	_Atomic uint32_t stores_down;
 	_Atomic int64_t gauges[LEDGER_GAUGES];
 	_Atomic uint64_t spool;	  /* bytes of all users */
 	_Atomic int32_t sessions; /* of all users */

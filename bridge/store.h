@@ -85,6 +85,15 @@ unsigned store_needs(const struct store *s); /* STORE_NEED_* for bodies */
 void store_set_caps(struct store *s, const struct store_caps *caps);
 bool store_can_move(const struct store *s); /* rename without a copy */
 
+/*
+ * Down: the last calls failed in a way that may pass, so that only a probe goes
+ * out now and then (doc/store.md). fn hears of each change, from the loop.
+ */
+typedef void store_down_fn(void *arg, struct store *s, bool down);
+void store_watch(struct store *s, store_down_fn *fn, void *arg);
+bool store_is_down(const struct store *s);
+unsigned store_held(const struct store *s); /* calls that wait for its return */
+
 /* What an object carries besides its bytes. NULL and 0 mean absent. */
 struct store_meta {
 	const char *sluice_id;	  /* the upload that made it */

@@ -13,36 +13,6 @@
 #define BACKOFF_CAP_MS 10000
 #define RETRY_AFTER_MAX_MS 60000
 
-enum op_state {
-	OP_NEW,	     /* being filled in */
-	OP_READY,    /* in the queue: the loop will start it */
-	OP_STARTED,  /* with the driver */
-	OP_WAITING,  /* for the next attempt */
-	OP_FINISHED, /* its completion runs */
-};
-
-struct store_op {
-	struct store_call call;
-	enum op_state state;
-	enum err refused; /* not ERR_OK: never started, completed with this */
-	const char *refused_why;
-	store_done_fn *fn;
-	void *arg;
-	struct loop_timer *timer;
-	uint64_t born_ms;
-	struct store_op *prev,
-		*next; /* in the queue's list `live` or `ready` */
-};
-
-struct store_queue {
-	struct store *store;
-	struct store_op *ready, *live;
-	struct loop_call kick; /* runs what is ready */
-	bool kicked;	       /* posted, not run yet */
-	bool closed;	       /* the store is gone; the kick frees the queue */
-	bool running;	       /* the kick is on the stack */
-};
-
 /* What a log line and the table of repetitions call each kind. */
 static const struct {
 	const char *name;
@@ -118,8 +88,14 @@ op_free(struct store_op *op)
 	free(op);
 }
 
-static void
-op_start(struct store_op *op)
+const char *
+store_call_name(enum store_call_kind kind)
+{
+	return kinds[kind].name;
+}
+
+void
+store_op_start(struct store_op *op)
 {
 	struct store_call *c = &op->call;
 
@@ -141,11 +117,10 @@ op_finish(struct store_op *op, const struct store_result *res)
 	op_free(op);
 }
 
-static void
-op_refuse(struct store_op *op)
+void
+store_op_finish(struct store_op *op, enum err err, const char *why)
 {
-	struct store_result res = { .err = op->refused,
-				    .why = op->refused_why };
+	struct store_result res = { .err = err, .why = why };
 
 	if (!res.why)
 		res.why = err_text(res.err);
@@ -165,9 +140,9 @@ queue_run(void *arg)
 		DL_DELETE(q->ready, op);
 		DL_APPEND(q->live, op);
 		if (op->refused)
-			op_refuse(op);
+			store_op_finish(op, op->refused, op->refused_why);
 		else
-			op_start(op);
+			store_gate_start(op);
 	}
 	q->running = false;
 	if (q->closed)
@@ -192,6 +167,7 @@ store_queue_free(struct store_queue *q)
 		store_cancel(q->ready);
 	while (q->live)
 		store_cancel(q->live);
+	store_gate_free(q);
 	q->closed = true;
 	if (!q->kicked && !q->running)
 		free(q);
@@ -210,22 +186,28 @@ store_op_new(struct store *s, enum store_call_kind kind, store_done_fn *fn,
 	return op;
 }
 
-struct store_op *
-store_op_submit(struct store_op *op, enum err err, const char *why)
+void
+store_op_enqueue(struct store_op *op)
 {
 	struct store_queue *q = op->call.store->queue;
 
+	op->state = OP_READY;
+	DL_APPEND(q->ready, op);
+	if (q->kicked)
+		return;
+	q->kicked = true;
+	loop_post(q->store->env.loop, &q->kick);
+}
+
+struct store_op *
+store_op_submit(struct store_op *op, enum err err, const char *why)
+{
 	assert(op->state == OP_NEW);
 	copy_strings(&op->call);
 	op->refused = err;
 	op->refused_why = why;
-	op->state = OP_READY;
 	op->born_ms = clock_ms();
-	DL_APPEND(q->ready, op);
-	if (!q->kicked) {
-		q->kicked = true;
-		loop_post(q->store->env.loop, &q->kick);
-	}
+	store_op_enqueue(op);
 	return op;
 }
 
@@ -251,7 +233,7 @@ log_end(const struct store_op *op, const struct store_result *res)
 	const struct store_call *c = &op->call;
 	enum log_level level = level_of(res->err);
 
-	if (res->err == ERR_OK)
+	if (res->err == ERR_OK || op->is_probe)
 		return;
 	LOG_AT(level, "store", NULL, "failed", KV_S("store", c->store->name),
 	       KV_S("call", kinds[c->kind].name), KV_ERR(res->err),
@@ -266,7 +248,8 @@ may_repeat(const struct store_op *op, const struct store_result *res)
 {
 	const struct store_call *c = &op->call;
 
-	if (res->err != ERR_AGAIN || c->attempt + 1 >= c->store->tries)
+	if (res->err != ERR_AGAIN || op->is_probe ||
+	    c->attempt + 1 >= c->store->tries)
 		return false;
 	switch (kinds[c->kind].repeat) {
 	case ALWAYS:
@@ -281,7 +264,7 @@ may_repeat(const struct store_op *op, const struct store_result *res)
 static void
 start_again(void *arg)
 {
-	op_start(arg);
+	store_gate_start(arg);
 }
 
 static void
@@ -303,8 +286,8 @@ op_wait(struct store_op *op, const struct store_result *res)
 		  KV_S("detail", c->detail));
 	c->attempt++;
 	op->state = OP_WAITING;
-	if (!op->timer)
-		op->timer = loop_timer_new(c->store->env.loop, start_again, op);
+	loop_timer_free(op->timer);
+	op->timer = loop_timer_new(c->store->env.loop, start_again, op);
 	loop_timer_set(op->timer, ms);
 }
 
@@ -317,6 +300,7 @@ store_call_done(struct store_call *c, const struct store_result *res)
 	assert(op->state == OP_STARTED);
 	if (!copy.why)
 		copy.why = err_text(copy.err);
+	store_gate_ended(op, &copy);
 	if (may_repeat(op, &copy)) {
 		op_wait(op, &copy);
 		return;
@@ -341,6 +325,7 @@ store_cancel(struct store_op *op)
 	if (!op || op->state == OP_FINISHED)
 		return;
 	s = op->call.store;
+	store_gate_forget(op);
 	if (op->state == OP_READY)
 		DL_DELETE(s->queue->ready, op);
 	else

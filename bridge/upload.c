@@ -8,6 +8,8 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
+#define STORE_BACK_MS 500 /* retries are spread over so long */
+
 static void
 call_post(void *arg)
 {
@@ -398,16 +400,51 @@ tick(void *arg)
 	loop_timer_set(us->tick, UPLOAD_TICK_MS);
 }
 
+/* Who waits for its next try need not wait for that any more. */
+static void
+store_back(struct uploads *us, const struct store *s)
+{
+	struct upload *u;
+	struct useg *g;
+
+	for (u = us->list; u; u = u->next) {
+		if (u->store != s)
+			continue;
+		for (g = u->segs; g; g = g->next)
+			g->not_before = 0;
+		if (u->retry_fn)
+			loop_timer_set(u->retry, clock_backoff(0, STORE_BACK_MS,
+							       STORE_BACK_MS));
+	}
+}
+
+static void
+store_changed(void *arg, struct store *s, bool down)
+{
+	struct uploads *us = arg;
+	unsigned i;
+
+	for (i = 0; i < us->b->nstores; i++)
+		if (us->b->stores[i] == s)
+			ledger_store_down(us->b->ledger, i, down);
+	if (!down)
+		store_back(us, s);
+	uploads_kick(us);
+}
+
 struct uploads *
 uploads_new(struct bridge *b)
 {
 	struct uploads *us = mem_alloc(sizeof(*us));
+	size_t i;
 
 	us->b = b;
 	us->kick.fn = kick_run;
 	us->kick.arg = us;
 	us->tick = loop_timer_new(b->loop, tick, us);
 	us->next_recover = UINT64_MAX;
+	for (i = 0; i < b->nstores; i++)
+		store_watch(b->stores[i], store_changed, us);
 	loop_timer_set(us->tick, UPLOAD_TICK_MS);
 	return us;
 }
@@ -415,9 +452,13 @@ uploads_new(struct bridge *b)
 void
 uploads_free(struct uploads *us)
 {
+	size_t i;
+
 	if (!us)
 		return;
 	assert(!us->list);
+	for (i = 0; i < us->b->nstores; i++)
+		store_watch(us->b->stores[i], NULL, NULL);
 	loop_timer_free(us->tick);
 	loop_flush(us->b->loop); /* a kick may be posted */
 	free(us);

@@ -239,7 +239,8 @@ ready_part(struct upload *u, uint64_t now)
 {
 	struct useg *g;
 
-	if (!may_send(u) || u->in_flight >= u->all->b->config->parts_in_flight)
+	if (!may_send(u) || store_is_down(u->store) ||
+	    u->in_flight >= u->all->b->config->parts_in_flight)
 		return NULL;
 	for (g = u->segs; g; g = g->next)
 		if (g->state == USEG_READY && g->not_before <= now)
@@ -275,14 +276,28 @@ pick(struct uploads *us, uint64_t now)
 	return best;
 }
 
+/* Parts held back by a store that is down: others need not wait for them. */
+static unsigned
+requests_stuck(const struct uploads *us)
+{
+	const struct upload *u;
+	unsigned n = 0;
+
+	for (u = us->list; u; u = u->next)
+		if (u->in_flight && store_is_down(u->store))
+			n += u->in_flight;
+	return n;
+}
+
 void
 parts_send(struct uploads *us)
 {
+	unsigned max = us->b->config->requests_max + requests_stuck(us);
 	uint64_t now = clock_ms();
 	struct useg *g;
 
-	while (us->requests < us->b->config->requests_max &&
-	       us->requests < UPLOAD_REQUESTS_MAX && (g = pick(us, now)))
+	while (us->requests < max && us->requests < UPLOAD_REQUESTS_MAX &&
+	       (g = pick(us, now)))
 		send_part(g);
 }
 

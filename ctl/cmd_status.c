@@ -69,6 +69,15 @@ print_listeners(const json_t *o)
 	}
 }
 
+static const char *
+store_text(const char *state)
+{
+	if (strcmp(state, "ok") == 0)
+		return "ok";
+	return strcmp(state, "down") == 0 ? "down: does not answer"
+					  : "could not be reached at start";
+}
+
 static void
 print_stores(const json_t *o)
 {
@@ -78,11 +87,10 @@ print_stores(const json_t *o)
 
 	for (i = 0; i < json_array_size(all); i++) {
 		const json_t *s = json_array_get(all, i);
-		bool ok = strcmp(text(s, "state"), "ok") == 0;
 
 		field(name,
 		      mem_printf("%s (%s) %s", text(s, "name"), text(s, "kind"),
-				 ok ? "ok" : "could not be reached at start"));
+				 store_text(text(s, "state"))));
 		name = "";
 	}
 }

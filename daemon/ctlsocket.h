@@ -24,7 +24,8 @@
  *        "published": 0, "failed": 0,
  *        "serving": {"session": "4f2a91c0", "user": "ann"} | null}]}
  *     Sizes are bytes. protocol is "sftp", "ftp" or "ftps" (implicit TLS). A
- *     store is "unknown" when it could not be reached when it was last asked.
+ *     store is "down" while a worker gets no answers from it, and "unknown"
+ *     when it could not be reached when it was last asked.
  *   reload   as SIGHUP. "ok" once the new workers serve; "err invalid <why>"
  *            when the new configuration is refused (the old one stays).
  *   drain    takes no new connections, ends sessions that have nothing under

@@ -40,9 +40,37 @@ listeners_json(const struct serving *s)
 	return all;
 }
 
-static json_t *
-stores_json(const struct serving *s)
+/* Bit i: a worker of this generation gets no answers from the i-th store. */
+static uint32_t
+stores_down(const struct master *m)
 {
+	struct ledger_worker w;
+	const struct child *c;
+	uint32_t down = 0;
+	size_t i = 0;
+
+	while ((c = children_next(m->children, &i))) {
+		if (c->kind != CHILD_WORKER || c->pid <= 0 ||
+		    c->generation != m->now.generation)
+			continue;
+		ledger_worker(m->ledger, c->slot, &w);
+		down |= w.stores_down;
+	}
+	return down;
+}
+
+static const char *
+store_text(const struct store_state *st, bool down)
+{
+	if (down)
+		return "down";
+	return st->err ? "unknown" : "ok";
+}
+
+static json_t *
+stores_json(const struct master *m, const struct serving *s)
+{
+	uint32_t down = stores_down(m);
 	json_t *all = json_array();
 	size_t i;
 
@@ -52,7 +80,7 @@ stores_json(const struct serving *s)
 		json_array_append_new(
 			all, json_pack("{s:s, s:s, s:s}", "name", st->name,
 				       "kind", st->kind, "state",
-				       st->err ? "unknown" : "ok"));
+				       store_text(st, down >> i & 1)));
 	}
 	return all;
 }
@@ -143,7 +171,7 @@ master_status(const struct master *m)
 			    json_pack("{s:I, s:I}", "used",
 				      (json_int_t)ledger_spool_used(m->ledger),
 				      "max", (json_int_t)s->bridge.spool_max));
-	json_object_set_new(o, "stores", stores_json(&m->now));
+	json_object_set_new(o, "stores", stores_json(m, &m->now));
 	json_object_set_new(o, "courier", courier_json(m));
 	json_object_set_new(o, "workers", workers_json(m));
 	text = json_dumps(o, JSON_COMPACT);
