@@ -167,8 +167,8 @@ make_missing(const struct ftpd_config *cfg)
 
 	if (!cfg->make_certificate || access(cfg->certificate, F_OK) == 0)
 		return ERR_OK;
-	if (cfg->public_address)
-		str_copy(name, sizeof(name), cfg->public_address);
+	if (cfg->npublic > 0)
+		str_copy(name, sizeof(name), cfg->public[0].name);
 	else if (gethostname(name, sizeof(name) - 1) != 0 || name[0] == '\0' ||
 		 strlen(name) > 64)
 		str_copy(name, sizeof(name), "localhost");

@@ -86,7 +86,7 @@ read_data(struct conf *conf, struct ftpd_config *out)
 	const char *ports =
 		conf_str(conf, SECTION, "passive_ports", PORTS_DEFAULT);
 	const char *address = conf_str(conf, SECTION, "public_address", NULL);
-	struct in_addr ip;
+	static const char *const kinds[] = { "public", "local", NULL };
 
 	if (!parse_ports(ports, &out->port_first, &out->port_last)) {
 		conf_complain(conf, SECTION, "passive_ports",
@@ -95,11 +95,14 @@ read_data(struct conf *conf, struct ftpd_config *out)
 			      ports);
 		parse_ports(PORTS_DEFAULT, &out->port_first, &out->port_last);
 	}
-	if (address && inet_pton(AF_INET, address, &ip) != 1)
+	if (address &&
+	    !public_address_parse(address, out->public, &out->npublic))
 		conf_complain(conf, SECTION, "public_address",
-			      "found \"%s\"; expected an IPv4 address",
-			      address);
-	out->public_address = mem_strdup(address);
+			      "found \"%s\"; expected an IPv4 address, a host "
+			      "name, or up to %d times LOCAL=ADDRESS",
+			      address, PUBLIC_ADDRESSES_MAX);
+	out->private_local =
+		conf_choice(conf, SECTION, "private_clients", kinds, 0) == 1;
 	out->active = conf_bool(conf, SECTION, "active", true);
 	out->convert_ascii = conf_bool(conf, SECTION, "convert_ascii", false);
 }
@@ -152,7 +155,6 @@ ftpd_config_free(struct ftpd_config *cfg)
 	free(cfg->private_key);
 	mem_wipe_free(cfg->chain_pem);
 	mem_wipe_free(cfg->key_pem);
-	free(cfg->public_address);
 	free(cfg->banner);
 	*cfg = (struct ftpd_config){ .tls = FTPD_TLS_REQUIRED };
 }

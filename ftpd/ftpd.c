@@ -22,6 +22,8 @@ ftpd_open(struct ftpd **out, const struct ftpd_config *cfg, struct bridge *b)
 		free(f);
 		return err;
 	}
+	f->public = public_addresses_new(b->loop, b->pool, cfg->public,
+					 cfg->npublic);
 	/* One byte in front, for a CR that waited for its LF. */
 	f->buffer = (unsigned char *)mem_alloc(FTPD_BUFFER + 1) + 1;
 	*out = f;
@@ -61,6 +63,7 @@ ftpd_close(struct ftpd *f)
 	DL_FOREACH_SAFE (f->controls, c, next)
 		control_free(c);
 	ftp_tls_close(f->tls);
+	public_addresses_free(f->public);
 	free(f->buffer - 1);
 	free(f);
 }

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "bridge/bridge.h"
+#include "ftpd/public_address.h"
 #include "lib/conf.h"
 #include "lib/err.h"
 
@@ -35,7 +36,9 @@ struct ftpd_config {
 	bool active;
 	bool convert_ascii;
 	uint16_t port_first, port_last;
-	char *public_address; /* IPv4 for PASV replies; NULL: the local one */
+	struct public_rule public[PUBLIC_ADDRESSES_MAX]; /* PASV's address */
+	size_t npublic;	    /* 0: the local address */
+	bool private_local; /* the local one for clients in private networks */
 	char *banner;
 	unsigned idle_timeout_ms;
 	unsigned data_timeout_ms;

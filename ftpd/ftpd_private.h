@@ -16,6 +16,7 @@ struct ftpd {
 	struct bridge *bridge;
 	struct loop *loop;
 	struct ftp_tls *tls; /* NULL: off */
+	struct public_addresses *public;
 	struct control *controls;
 	unsigned count;
 	bool draining;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How the next transfer is made: TYPE, PASV, PORT, REST and their like. */
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -45,12 +44,23 @@ listen_port(struct control *c, uint16_t *port)
 	return false;
 }
 
+/* In: our own address; out: where the client is to connect to. */
+static bool
+pasv_address(const struct control *c, unsigned char ip[4])
+{
+	unsigned char peer[4];
+
+	if (c->ftpd->config->private_local &&
+	    address_ipv4((const struct sockaddr *)&c->peer, peer) &&
+	    public_address_private(peer))
+		return true;
+	return public_address(c->ftpd->public, ip);
+}
+
 void
 handle_pasv(struct control *c, const char *arg)
 {
-	const char *public = c->ftpd->config->public_address;
 	unsigned char ip[4];
-	struct in_addr in;
 	uint16_t port;
 
 	(void)arg;
@@ -62,8 +72,10 @@ handle_pasv(struct control *c, const char *arg)
 		control_reply(c, 522, "PASV is for IPv4: use EPSV.");
 		return;
 	}
-	if (public && inet_pton(AF_INET, public, &in) == 1)
-		memcpy(ip, &in, sizeof(ip));
+	if (!pasv_address(c, ip)) {
+		control_reply(c, 425, "The public address is not known yet.");
+		return;
+	}
 	if (listen_port(c, &port))
 		control_reply(c, 227,
 			      "Entering Passive Mode (%u,%u,%u,%u,%u,%u).",

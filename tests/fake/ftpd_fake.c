@@ -143,12 +143,14 @@ int
 main(int argc, char **argv)
 {
 	struct server s = { .loop = loop_new() };
-	struct bridge bridge = { .loop = s.loop };
+	struct bridge bridge = { .loop = s.loop,
+				 .pool = work_pool_new(s.loop, 1) };
 	struct ftpd_config cfg = { 0 };
 	bool ok;
 
 	if (argc < 3) {
 		fprintf(stderr, "usage: ftpd_fake CONFIG PORT [TLS-PORT]\n");
+		work_pool_free(bridge.pool);
 		loop_free(s.loop);
 		return 2;
 	}
@@ -160,6 +162,8 @@ main(int argc, char **argv)
 	ftpd_close(s.ftpd);
 	fake_vfs_clear();
 	ftpd_config_free(&cfg);
+	work_pool_free(bridge.pool);
+	loop_flush(s.loop);
 	loop_free(s.loop);
 	return ok ? 0 : 2;
 }
