@@ -186,6 +186,26 @@ sweep_records(int dir, const char *name)
 		unlinkat(dir, name, 0);
 }
 
+/* What begin left when it was killed before it had written the records. */
+static void
+sweep_data(int dir, const char *name)
+{
+	char parts[ID_LEN + 8];
+	struct stat st;
+
+	if (strlen(name) != ID_LEN + 5 || strcmp(name + ID_LEN, ".data") != 0)
+		return;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    st.st_mtime + SWEEP_AGE >= time(NULL))
+		return;
+	snprintf(parts, sizeof(parts), "%.*s.parts", ID_LEN, name);
+	if (fstatat(dir, parts, &st, AT_SYMLINK_NOFOLLOW) < 0 ? errno != ENOENT
+							      : st.st_size > 0)
+		return;
+	unlinkat(dir, name, 0);
+	unlinkat(dir, parts, 0);
+}
+
 static void
 sweep(int folder, void (*fn)(int dir, const char *name))
 {
@@ -222,6 +242,7 @@ open_tree(struct local_job *j)
 	if (!err) {
 		sweep(t->temp, sweep_temp);
 		sweep(t->uploads, sweep_records);
+		sweep(t->uploads, sweep_data);
 		return ERR_OK;
 	}
 	local_close(&t->root);

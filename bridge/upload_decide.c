@@ -234,7 +234,7 @@ truncate_undecided(struct upload *u, uint64_t size, const char **why)
 {
 	uint64_t now = u->fresh ? u->object.size : u->end;
 
-	if (size == now && !u->fresh && size) {
+	if (size == now && !u->fresh) {
 		/* All bytes came before; the client confirms that. */
 		upload_enter(u, PHASE_TAKING);
 		u->size_confirmed = true;

@@ -419,6 +419,36 @@ test_torn_part_record_spoils_no_other(void **state)
 	free((void *)t.backend_id);
 }
 
+/* A begin that was killed leaves data without records; nobody knows of it. */
+static void
+test_half_begun_upload_goes_at_a_later_start(void **state)
+{
+	static const char half[] =
+		".sluice/uploads/0123456789abcdef0123456789abcdef.data";
+	const struct timespec old[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	struct store_target t = { .key = "x" };
+	struct world *w = *state;
+	struct got g;
+	char path[400];
+
+	WAIT(w, &g, store_begin(w->store, "x", NULL, take, &g));
+	t.backend_id = strdup(g.backend_id);
+	snprintf(path, sizeof(path), ".sluice/uploads/%s.data", t.backend_id);
+	assert_int_equal(utimensat(AT_FDCWD, below(w, path), old, 0), 0);
+	fclose(fopen(below(w, half), "w"));
+	world_stop(w);
+	world_start(w, "");
+	head(w, &g, "x");
+	assert_int_equal(access(below(w, half), F_OK), 0); /* it is young */
+	assert_int_equal(utimensat(AT_FDCWD, below(w, half), old, 0), 0);
+	world_stop(w);
+	world_start(w, "");
+	head(w, &g, "x");
+	assert_int_equal(access(below(w, half), F_OK), -1);
+	assert_int_equal(access(below(w, path), F_OK), 0);
+	free((void *)t.backend_id);
+}
+
 /* As after a takeover: the other worker's last write is not over yet. */
 static void
 test_part_waits_for_another_writer(void **state)
@@ -608,6 +638,7 @@ main(void)
 		CASE(test_move_takes_files_and_folders),
 		CASE(test_complete_refuses_what_was_not_stored),
 		CASE(test_torn_part_record_spoils_no_other),
+		CASE(test_half_begun_upload_goes_at_a_later_start),
 		CASE(test_part_waits_for_another_writer),
 		CASE(test_upload_ids_are_not_paths),
 		CASE(test_canceled_put_publishes_nothing),

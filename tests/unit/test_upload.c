@@ -320,6 +320,26 @@ test_no_trunc_shorter_than_the_object_parks(void **state)
 }
 
 static void
+test_size_zero_confirms_an_empty_upload(void **state)
+{
+	struct session *s = world_login("ann");
+	struct vfs_attrs a = { .set = VFS_SET_SIZE, .size = 0 };
+	struct writer x;
+
+	(void)state;
+	assert_int_equal(writer_open(&x, s, "/e.bin", NEW, 0), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_BROKEN), ERR_OK);
+	assert_int_equal(count_rows("state = 1"), 1);
+	assert_int_equal(writer_open(&x, s, "/e.bin", VFS_CREAT, 0), ERR_OK);
+	vfs_file_setstat(x.f, &a, NULL, NULL);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
+	check_object("e.bin", 0, 1);
+	assert_int_equal(count_events("published"), 1);
+	world_logout(s);
+	check_clean();
+}
+
+static void
 test_handle_that_writes_nothing_changes_nothing(void **state)
 {
 	struct session *s = world_login("ann");
@@ -710,6 +730,7 @@ main(void)
 		TEST(test_declared_size_must_be_met),
 		TEST(test_publish_policy_of_the_user_holds),
 		TEST(test_no_trunc_shorter_than_the_object_parks),
+		TEST(test_size_zero_confirms_an_empty_upload),
 		TEST(test_handle_that_writes_nothing_changes_nothing),
 		TEST(test_append_copies_and_goes_on),
 		TEST(test_temporary_name_is_sealed_and_renamed_without_a_copy),

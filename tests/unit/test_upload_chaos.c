@@ -260,8 +260,9 @@ check_folder(const char *folder)
 static void
 check_ends(void)
 {
-	uint64_t end = clock_ms() + 30000;
+	uint64_t end = clock_ms() + 60000;
 
+	uploads_recover(w.b->uploads);
 	while (count_rows("state IN (0, 2, 4, 5)") ||
 	       uploads_driven(w.b->uploads) || sweeper_busy(w.b->sweeper)) {
 		if (clock_ms() > end)
