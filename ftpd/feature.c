@@ -28,13 +28,36 @@ handle_feat(struct control *c, const char *arg)
 	buf_free(&b);
 }
 
+#define SITE_COMMANDS "SITE commands: CHMOD HELP UTIME"
+
+static void
+help_command(struct control *c, const char *word)
+{
+	struct command cmd;
+
+	command_parse(word, &cmd);
+	if (!cmd.row)
+		control_reply(c, 502, "Not a known command.");
+	else if (cmd.row->flags & COMMAND_REFUSED)
+		control_reply(c, 214, "%s is not offered here.", cmd.row->name);
+	else if (cmd.row->verb == FTP_SITE)
+		control_reply(c, 214, SITE_COMMANDS);
+	else
+		control_reply(c, 214, "%s %s an argument.", cmd.row->name,
+			      cmd.row->flags & COMMAND_ARG ? "needs"
+							   : "may do without");
+}
+
 void
 handle_help(struct control *c, const char *arg)
 {
 	struct buf b;
 	size_t i, n = 0;
 
-	(void)arg;
+	if (arg[0] != '\0') {
+		help_command(c, arg);
+		return;
+	}
 	buf_init(&b, TEXT_MAX);
 	buf_add_text(&b, "214-These commands are known:");
 	for (i = 0; i < command_count; i++)
@@ -116,7 +139,7 @@ handle_site(struct control *c, const char *arg)
 	const char *rest = command_word(arg, &len);
 
 	if (len == 4 && strncasecmp(arg, "HELP", 4) == 0)
-		control_reply(c, 214, "SITE commands: CHMOD HELP UTIME");
+		control_reply(c, 214, SITE_COMMANDS);
 	else if (len == 5 && strncasecmp(arg, "UTIME", 5) == 0)
 		handle_site_utime(c, rest);
 	else if (len == 5 && strncasecmp(arg, "CHMOD", 5) == 0)

@@ -12,6 +12,7 @@
 #include "ftpd/command.h"
 #include "ftpd/line.h"
 #include "ftpd/listing.h"
+#include "ftpd/public_address.h"
 #include "ftpd/reply.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -27,6 +28,7 @@ check_line(const struct line_reader *r)
 static void
 parse_argument(const char *arg)
 {
+	static struct public_rule rules[PUBLIC_ADDRESSES_MAX];
 	struct sockaddr_storage ss;
 	uint64_t n;
 	int64_t t;
@@ -40,6 +42,8 @@ parse_argument(const char *arg)
 		assert(path + len <= arg + strlen(arg));
 	(void)address_parse_port(arg, &ss);
 	(void)address_parse_eprt(arg, &ss);
+	if (public_address_parse(arg, rules, &len))
+		assert(len > 0 && len <= PUBLIC_ADDRESSES_MAX);
 	assert(listing_choose(arg) <= FACT_ALL);
 	(void)listing_match(arg, rest);
 }
