@@ -182,9 +182,8 @@ control_begin(struct control *c)
 	c->data = NULL;
 	c->user[0] = c->path[0] = c->rename[0] = c->touch[0] = '\0';
 	str_copy(c->cwd, sizeof(c->cwd), "/");
-	c->logged_in = c->ascii = c->epsv_all = c->has_allo = c->pings = false;
+	c->logged_in = c->epsv_all = c->has_allo = false;
 	c->rest = 0;
-	c->facts = FACT_ALL;
 	c->timing = TIMING_ANEW;
 	loop_timer_set(c->timer, c->ftpd->config->login_grace_ms);
 }
@@ -197,6 +196,7 @@ control_new(struct ftpd *f, int fd, const struct sockaddr *peer)
 
 	c->ftpd = f;
 	c->fd = fd;
+	c->facts = FACT_ALL;
 	line_init(&c->reader);
 	id_random(c->tls_id, sizeof(c->tls_id));
 	memcpy(&c->peer, peer, address_len(peer));

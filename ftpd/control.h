@@ -88,7 +88,7 @@ struct control {
 void control_accept(struct ftpd *f, int fd, const struct sockaddr *peer,
 		    bool implicit);
 
-/* What the commands leave behind, as it is before the first one. */
+/* Nobody is logged in, and nothing is left of who was. */
 void control_begin(struct control *c);
 
 /* Frees it now: only from the reaper and from ftpd_close(). */

@@ -4,15 +4,34 @@
 #include <strings.h>
 
 #include "ftpd/handler.h"
+#include "ftpd/listing.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
+/* The user goes, the connection stays. False when it has to go too. */
+static bool
+log_out(struct control *c)
+{
+	struct session *s;
+
+	if (session_new(&s, c->ftpd->bridge, session_protocol(c->session),
+			(const struct sockaddr *)&c->peer) != ERR_OK) {
+		control_bye(c, 421, "Not available, try again later.");
+		return false;
+	}
+	session_free(c->session);
+	c->session = s;
+	control_begin(c);
+	return true;
+}
+
+/* Another user may come at any time (RFC 959 section 4.1.1). */
 void
 handle_user(struct control *c, const char *arg)
 {
-	if (c->logged_in) {
-		control_reply(c, 503, "You are logged in already.");
-	} else if (c->ftpd->config->tls == FTPD_TLS_REQUIRED && !c->ssl) {
+	if (c->logged_in && !log_out(c))
+		return;
+	if (c->ftpd->config->tls == FTPD_TLS_REQUIRED && !c->ssl) {
 		control_reply(c, 530,
 			      "Use AUTH TLS first: log-ins must be "
 			      "encrypted here.");
@@ -79,21 +98,15 @@ handle_pass(struct control *c, const char *arg)
 void
 handle_rein(struct control *c, const char *arg)
 {
-	struct session *s;
-
 	(void)arg;
 	if (c->ssl) {
 		control_reply(c, 502, "Not over TLS: connect anew.");
 		return;
 	}
-	if (session_new(&s, c->ftpd->bridge, "ftp",
-			(const struct sockaddr *)&c->peer) != ERR_OK) {
-		control_bye(c, 421, "Not available, try again later.");
+	if (!log_out(c))
 		return;
-	}
-	session_free(c->session);
-	c->session = s;
-	control_begin(c);
+	c->ascii = c->pings = false;
+	c->facts = FACT_ALL;
 	control_reply(c, 220, "%s", c->ftpd->config->banner);
 }
 
