@@ -131,3 +131,20 @@ keylock_drop(struct keylock *l)
 	close(l->fd);
 	free(l);
 }
+
+bool
+keylock_held(const struct keylock_table *t, const char *store, const char *key)
+{
+	struct flock fl = { .l_type = F_WRLCK,
+			    .l_whence = SEEK_SET,
+			    .l_start = (off_t)keylock_hash(store, key),
+			    .l_len = 1 };
+	int fd = open(t->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	bool held;
+
+	if (fd < 0)
+		return false;
+	held = fcntl(fd, F_OFD_GETLK, &fl) == 0 && fl.l_type != F_UNLCK;
+	close(fd);
+	return held;
+}

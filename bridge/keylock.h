@@ -9,6 +9,7 @@
 #ifndef BRIDGE_KEYLOCK_H
 #define BRIDGE_KEYLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/err.h"
@@ -24,6 +25,10 @@ void keylock_table_close(struct keylock_table *t);
 enum err keylock_take(struct keylock_table *t, const char *store,
 		      const char *key, struct keylock **out);
 void keylock_drop(struct keylock *l); /* NULL is fine */
+
+/* Whether another process has it now; takes nothing. */
+bool keylock_held(const struct keylock_table *t, const char *store,
+		  const char *key);
 
 /* The byte, which is also the key's number in the ledger. */
 uint64_t keylock_hash(const char *store, const char *key);

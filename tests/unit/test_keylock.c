@@ -86,10 +86,14 @@ test_lock_holds_against_another_table(void **state)
 	assert_int_equal(keylock_table_open(&t, w->dir), ERR_OK);
 	assert_int_equal(keylock_take(w->t, "s", "k", &a), ERR_OK);
 	assert_int_equal(keylock_take(t, "s", "k", &b), ERR_IN_USE);
+	assert_true(keylock_held(t, "s", "k"));
+	assert_true(keylock_held(t, "s", "k")); /* asking takes nothing */
+	assert_false(keylock_held(t, "s", "l"));
 	assert_int_equal(keylock_take(t, "s", "l", &b), ERR_OK);
 	keylock_drop(b); /* must not take the other's lock with it */
 	assert_int_equal(keylock_take(t, "s", "k", &b), ERR_IN_USE);
 	keylock_drop(a);
+	assert_false(keylock_held(t, "s", "k"));
 	assert_int_equal(keylock_take(t, "s", "k", &b), ERR_OK);
 	keylock_drop(b);
 	keylock_table_close(t);
