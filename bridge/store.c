@@ -320,8 +320,12 @@ struct store_op *
 store_list_uploads(struct store *s, const char *key, store_done_fn *fn,
 		   void *arg)
 {
-	return submit_key(store_op_new(s, STORE_CALL_LIST_UPLOADS, fn, arg),
-			  key);
+	struct store_op *op = store_op_new(s, STORE_CALL_LIST_UPLOADS, fn, arg);
+
+	if (*key)
+		return submit_key(op, key);
+	store_op_call(op)->key = key;
+	return submit(op, ERR_OK, NULL);
 }
 
 struct store_op *

@@ -241,7 +241,10 @@ struct store_op *store_complete(struct store *s, struct store_target t,
 struct store_op *store_abort(struct store *s, struct store_target t,
 			     store_done_fn *fn, void *arg);
 
-/* Multipart uploads at this very key, all pages up to 1000. Repeated. */
+/*
+ * Multipart uploads at this very key, all pages up to 1000; with key "" those
+ * of every key, up to 10,000, and `next` set where there are more. Repeated.
+ */
 struct store_op *store_list_uploads(struct store *s, const char *key,
 				    store_done_fn *fn, void *arg);
 

@@ -362,13 +362,17 @@ has_data(struct local_job *j, const char *name)
 	return fstatat(j->tree->uploads, data, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Reads one record file's header; adds it when it is of this key. */
+/* An upload's id and key, each with its NUL. */
+#define UPLOAD_TEXT (ID_LEN + 1 + STORE_KEY_MAX + 1)
+
+/* Reads one record file's header; adds it when it is of this key, or of any. */
 static void
 add_upload(struct local_job *j, const char *name)
 {
 	struct local_records r = { 0 };
 	struct store_upload *u = &j->out_uploads[j->res.nuploads];
-	char *id = j->text + j->res.nuploads * (ID_LEN + 1);
+	char *id = j->text + j->res.nuploads * UPLOAD_TEXT;
+	char *key = id + ID_LEN + 1;
 	size_t n = strlen(name);
 	int fd;
 
@@ -379,9 +383,11 @@ add_upload(struct local_job *j, const char *name)
 	if (fd < 0)
 		return;
 	if (local_records_read(j, fd, false, &r) == ERR_OK &&
-	    strcmp(r.key, j->key) == 0) {
+	    (!*j->key || strcmp(r.key, j->key) == 0) &&
+	    strlen(r.key) <= STORE_KEY_MAX) {
 		memcpy(id, name, ID_LEN);
-		u->key = j->key;
+		strcpy(key, r.key);
+		u->key = key;
 		u->backend_id = id;
 		u->initiated = r.initiated;
 		j->res.nuploads++;
@@ -401,9 +407,11 @@ local_list_uploads(struct local_job *j)
 		return local_errno(j, "open of a folder");
 	}
 	j->out_uploads = mem_array(LOCAL_UPLOADS_MAX, sizeof(*j->out_uploads));
-	j->text = mem_array(LOCAL_UPLOADS_MAX, ID_LEN + 1);
+	j->text = mem_array(LOCAL_UPLOADS_MAX, UPLOAD_TEXT);
 	while (j->res.nuploads < LOCAL_UPLOADS_MAX && (d = readdir(dir)))
 		add_upload(j, d->d_name);
+	if (j->res.nuploads == LOCAL_UPLOADS_MAX && !*j->key)
+		j->res.next = "";
 	closedir(dir);
 	j->res.uploads = j->out_uploads;
 	j->res.why = NULL;

@@ -8,6 +8,7 @@
 #include "lib/mem.h"
 
 #define UPLOADS_MAX 1000
+#define ALL_UPLOADS_MAX 10000
 #define UPLOAD_PAGES_MAX 20
 
 /* list */
@@ -124,7 +125,10 @@ s3_list(struct store *s, struct store_call *c)
 /* list_uploads */
 
 struct all_uploads {
-	char *key; /* the store's prefix included */
+	char *key;	/* the store's prefix included */
+	bool every_key; /* `key` is that prefix alone */
+	size_t max;	/* uploads taken */
+	bool cut;	/* there are more */
 	struct s3_upload *found;
 	size_t n;
 	char *next_key, *next_id;
@@ -149,15 +153,27 @@ all_uploads_free(void *state)
 
 static void list_uploads_page(struct s3_job *j);
 
+static bool
+is_wanted(const struct all_uploads *a, const char *key)
+{
+	if (a->every_key)
+		return strncmp(key, a->key, strlen(a->key)) == 0;
+	return strcmp(key, a->key) == 0;
+}
+
 /* Takes over those at the very key; the listing is by prefix. */
 static void
 take_uploads(struct all_uploads *a, struct s3_uploads *page)
 {
-	for (size_t i = 0; i < page->n && a->n < UPLOADS_MAX; i++) {
+	for (size_t i = 0; i < page->n; i++) {
 		struct s3_upload *u = &page->uploads[i];
 
-		if (strcmp(u->key, a->key) != 0)
+		if (!is_wanted(a, u->key))
 			continue;
+		if (a->n == a->max) {
+			a->cut = true;
+			return;
+		}
 		a->found =
 			mem_resize(a->found, (a->n + 1) * sizeof(a->found[0]));
 		a->found[a->n++] = *u;
@@ -170,9 +186,12 @@ take_uploads(struct all_uploads *a, struct s3_uploads *page)
 static bool
 turn_page(struct all_uploads *a, struct s3_uploads *page)
 {
-	if (!page->truncated || !page->next_key || a->n == UPLOADS_MAX ||
-	    ++a->pages == UPLOAD_PAGES_MAX ||
-	    strcmp(page->next_key, a->key) > 0)
+	if (!page->truncated || !page->next_key || a->cut ||
+	    (!a->every_key &&
+	     (a->n == a->max || strcmp(page->next_key, a->key) > 0)))
+		return false;
+	a->cut = ++a->pages == UPLOAD_PAGES_MAX;
+	if (a->cut)
 		return false;
 	free(a->next_key);
 	free(a->next_id);
@@ -192,8 +211,10 @@ uploads_result(struct s3_job *j)
 				    .uploads = list,
 				    .nuploads = a->n };
 
+	if (a->cut && a->every_key)
+		res.next = "";
 	for (size_t i = 0; i < a->n; i++) {
-		list[i].key = j->call->key;
+		list[i].key = a->found[i].key + strlen(j->s3->prefix);
 		list[i].backend_id = a->found[i].id;
 		list[i].initiated = a->found[i].initiated;
 	}
@@ -249,6 +270,8 @@ s3_list_uploads(struct store *s, struct store_call *c)
 	struct all_uploads *a = mem_alloc(sizeof(*a));
 
 	a->key = mem_printf("%s%s", j->s3->prefix, c->key);
+	a->every_key = *c->key == '\0';
+	a->max = a->every_key ? ALL_UPLOADS_MAX : UPLOADS_MAX;
 	j->state = a;
 	j->free_state = all_uploads_free;
 	list_uploads_page(j);

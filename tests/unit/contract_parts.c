@@ -306,6 +306,35 @@ test_list_uploads_shows_those_at_the_key(void **state)
 	end(longer);
 }
 
+/* All that the store has under way, whatever its key. */
+static void
+test_list_uploads_without_a_key_shows_all(void **state)
+{
+	struct upload *a = begin("all/a"), *b = begin("all/b");
+	unsigned seen = 0;
+	struct got g;
+	size_t i;
+
+	(void)state;
+	send_part(a, 1);
+	send_part(b, 1);
+	g = do_list_uploads("");
+	assert_int_equal(g.err, ERR_OK);
+	assert_true(g.nuploads >= 2);
+	for (i = 0; i < g.nuploads; i++) {
+		seen += strcmp(g.uploads[i], a->id) == 0 &&
+			strcmp(g.upload_keys[i], a->key) == 0;
+		seen += strcmp(g.uploads[i], b->id) == 0 &&
+			strcmp(g.upload_keys[i], b->key) == 0;
+	}
+	assert_int_equal(seen, 2);
+	got_free(&g);
+	must(do_abort(a->key, a->id));
+	must(do_abort(b->key, b->id));
+	end(a);
+	end(b);
+}
+
 static void
 test_a_part_can_be_copied_from_an_object(void **state)
 {
@@ -397,6 +426,7 @@ const struct CMUnitTest contract_parts[] = {
 	cmocka_unit_test(test_complete_replaces_in_one_step),
 	cmocka_unit_test(test_unknown_uploads_are_told),
 	cmocka_unit_test(test_list_uploads_shows_those_at_the_key),
+	cmocka_unit_test(test_list_uploads_without_a_key_shows_all),
 	cmocka_unit_test(test_a_part_can_be_copied_from_an_object),
 	cmocka_unit_test(test_a_part_is_not_copied_from_a_changed_object),
 	cmocka_unit_test(test_parts_beyond_the_limit_are_refused),

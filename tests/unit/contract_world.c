@@ -29,11 +29,14 @@ copy_lists(struct got *g, const struct store_result *r)
 		g->entries[i].mtime = r->entries[i].mtime;
 	}
 	g->uploads = mem_array(r->nuploads + 1, sizeof(*g->uploads));
+	g->upload_keys = mem_array(r->nuploads + 1, sizeof(*g->upload_keys));
 	g->initiated = mem_array(r->nuploads + 1, sizeof(*g->initiated));
 	g->nuploads = r->nuploads;
 	for (size_t i = 0; i < r->nuploads; i++) {
 		str_copy(g->uploads[i], sizeof(g->uploads[i]),
 			 r->uploads[i].backend_id);
+		str_copy(g->upload_keys[i], sizeof(g->upload_keys[i]),
+			 r->uploads[i].key);
 		g->initiated[i] = r->uploads[i].initiated;
 	}
 }
@@ -97,6 +100,7 @@ got_free(struct got *g)
 	free(g->entries);
 	free(g->parts);
 	free(g->uploads);
+	free(g->upload_keys);
 	free(g->initiated);
 	free(g->next);
 	free(g->data);

@@ -57,6 +57,7 @@ struct got {
 	size_t nentries;
 	bool marker;
 	char (*uploads)[STORE_BACKEND_ID_MAX + 1];
+	char (*upload_keys)[STORE_KEY_MAX + 1];
 	int64_t *initiated;
 	size_t nuploads;
 	char *next;
