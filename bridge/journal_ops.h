@@ -62,6 +62,20 @@ struct journal_place {
 	bool read_only;	       /* never creates, changes or checkpoints */
 };
 
+/* What check() finds. Texts are valid during the call. */
+enum journal_fault_kind {
+	JOURNAL_FAULT_DAMAGE, /* of the file; upload is NULL */
+	JOURNAL_FAULT_EVENT,  /* a published row without its event */
+	JOURNAL_FAULT_PARTS,
+	JOURNAL_FAULT_STATE
+};
+struct journal_fault {
+	enum journal_fault_kind kind;
+	const char *upload;
+	const char *text;
+};
+typedef void journal_fault_fn(void *arg, const struct journal_fault *f);
+
 struct journal_ops {
 	const char *kind;
 
@@ -94,6 +108,24 @@ struct journal_ops {
 
 	/* Outside of a transaction. NULL: there is nothing to do. */
 	enum err (*checkpoint)(void *db);
+
+	/* For sluicectl, outside of a transaction; a reader may ask too. */
+
+	/* Whether the journal agrees with itself; fn for each that does not. */
+	enum err (*check)(void *db, journal_fault_fn *fn, void *arg);
+	/* A new file, mode 0600, durable: the journal as it is now. */
+	enum err (*backup)(void *db, const char *path);
+	/* *out: an event behind the row's end says that its object changed. */
+	enum err (*moved)(void *db, const struct journal_upload *row,
+			  bool *out);
+	/*
+	 * The lowest state of the rows, live or ended, that have this multipart
+	 * upload, or that may have begun it; -1: there is none.
+	 */
+	enum err (*owner)(void *db, const char *store, const char *key,
+			  const char *backend_id, int *state);
+	/* Whether a file can take the journal's place; as journal_open(). */
+	enum err (*verify)(const char *path);
 };
 
 extern const struct journal_ops journal_sqlite;

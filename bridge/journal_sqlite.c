@@ -227,6 +227,8 @@ check_wal(struct journal_sqlite_db *db)
 		mode = sqlite3_column_text(st, 0);
 	if (rc != SQLITE_ROW) {
 		err = journal_sqlite_fail(db, rc, "set WAL mode");
+	} else if (db->read_only) {
+		/* A restored copy has no log until a writer opens it. */
 	} else if (mode == NULL || strcmp((const char *)mode, "wal") != 0) {
 		log_error("journal", NULL, "no_wal", KV_S("file", db->path),
 			  KV_S("hint", "state_dir must be on a local disk"));
@@ -511,4 +513,9 @@ const struct journal_ops journal_sqlite = {
 	.attrs = journal_sqlite_attrs,
 	.events = journal_sqlite_events,
 	.checkpoint = journal_sqlite_checkpoint,
+	.check = journal_sqlite_check,
+	.backup = journal_sqlite_backup,
+	.moved = journal_sqlite_moved,
+	.owner = journal_sqlite_owner,
+	.verify = journal_sqlite_verify,
 };

@@ -70,7 +70,8 @@ struct journal_sqlite_db {
 	long long wal_reserved; /* bytes of WAL that exist as a file */
 };
 
-#define JOURNAL_SQLITE_BUSY_MS 5000 /* for a shell that an operator uses */
+#define JOURNAL_SQLITE_ID 0x536c6365 /* "Slce", PRAGMA application_id */
+#define JOURNAL_SQLITE_BUSY_MS 5000  /* for a shell that an operator uses */
 
 /* journal_sqlite.c */
 
@@ -96,6 +97,7 @@ enum err journal_sqlite_number(struct journal_sqlite_db *db, const char *sql,
 enum err journal_sqlite_schema(struct journal_sqlite_db *db);
 enum err journal_sqlite_set_version(struct journal_sqlite_db *db,
 				    long long version);
+long long journal_sqlite_version(void); /* the newest that is known */
 
 /* journal_sqlite_wal.c */
 
@@ -135,5 +137,16 @@ enum err journal_sqlite_attrs(void *db, const char *store, const char *prefix,
 			      struct journal_rows *rows);
 enum err journal_sqlite_events(void *db, const char *upload,
 			       struct journal_rows *rows);
+
+/* journal_sqlite_check.c */
+enum err journal_sqlite_check(void *db, journal_fault_fn *fn, void *arg);
+enum err journal_sqlite_moved(void *db, const struct journal_upload *row,
+			      bool *out);
+enum err journal_sqlite_owner(void *db, const char *store, const char *key,
+			      const char *backend_id, int *state);
+
+/* journal_sqlite_backup.c */
+enum err journal_sqlite_backup(void *db, const char *path);
+enum err journal_sqlite_verify(const char *path);
 
 #endif

@@ -14,8 +14,6 @@
 
 #include "lib/log.h"
 
-#define APPLICATION_ID 0x536c6365 /* "Slce" */
-
 /*
  * States by number: 0..4 live, 5 aborting, 6..8 ended. Listings and lookups
  * each have an index that holds only the rows they can be about, ordered as
@@ -148,9 +146,9 @@ identify(struct journal_sqlite_db *db, long long *version)
 			db, "SELECT count(*) FROM sqlite_schema", &tables);
 	if (err != ERR_OK)
 		return err;
-	if (app == APPLICATION_ID && *version > VERSION)
+	if (app == JOURNAL_SQLITE_ID && *version > VERSION)
 		return too_new(db, *version);
-	if (app == APPLICATION_ID && *version > 0)
+	if (app == JOURNAL_SQLITE_ID && *version > 0)
 		return ERR_OK;
 	if (app != 0 || *version != 0 || tables != 0)
 		return not_a_journal(db);
@@ -166,6 +164,12 @@ journal_sqlite_set_version(struct journal_sqlite_db *db, long long version)
 	return journal_sqlite_exec(db, sql, "set the version");
 }
 
+long long
+journal_sqlite_version(void)
+{
+	return VERSION;
+}
+
 static enum err
 mark(struct journal_sqlite_db *db)
 {
@@ -173,7 +177,7 @@ mark(struct journal_sqlite_db *db)
 	enum err err;
 
 	snprintf(sql, sizeof(sql), "PRAGMA application_id = %d",
-		 APPLICATION_ID);
+		 JOURNAL_SQLITE_ID);
 	err = journal_sqlite_exec(db, sql, "set the version");
 	return err != ERR_OK ? err : journal_sqlite_set_version(db, VERSION);
 }

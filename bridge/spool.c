@@ -46,8 +46,8 @@ boot_parse(const char *text, unsigned char out[SEGMENT_BOOT_LEN])
 	return ERR_OK;
 }
 
-static enum err
-boot_read(unsigned char out[SEGMENT_BOOT_LEN])
+enum err
+spool_boot(unsigned char out[SEGMENT_BOOT_LEN])
 {
 	char text[64];
 	ssize_t n;
@@ -162,7 +162,7 @@ spool_open(struct spool **out, const struct spool_config *cfg)
 	enum err err;
 	int fd;
 
-	if (boot_read(boot) != ERR_OK) {
+	if (spool_boot(boot) != ERR_OK) {
 		log_error("spool", NULL, "boot_id", KV_S("file", BOOT_ID_FILE),
 			  KV_S("do", "make /proc/sys visible to the service"));
 		return ERR_IO;

@@ -54,6 +54,9 @@ struct spool {
 void spool_ref(struct spool *s);
 void spool_unref(struct spool *s);
 
+/* The kernel's boot id, which tells LIVE records of this boot from others. */
+enum err spool_boot(unsigned char out[SEGMENT_BOOT_LEN]);
+
 /* For tests: what the next spool_open() takes for the boot id; NULL ends it. */
 void spool_test_boot(const unsigned char boot[SEGMENT_BOOT_LEN]);
 

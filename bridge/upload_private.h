@@ -13,6 +13,7 @@
 #include "bridge/schedule.h"
 #include "bridge/spool.h"
 #include "bridge/upload.h"
+#include "bridge/upload_event.h"
 #include "lib/mem.h"
 
 #define UPLOAD_HELD_MAX 64	       /* extents ahead of the end */
@@ -359,10 +360,6 @@ void close_reply(struct upload *u, enum err err, const char *why);
 void publish_single(struct upload *u);	 /* the short way: one PUT */
 void publish_complete(struct upload *u); /* J(completing), Complete, HEAD */
 void publish_record(struct upload *u);	 /* J(published + event) */
-
-/* upload_event.c: the JSON text of an event; the caller frees it */
-char *event_body_row(const struct journal_upload *row, const char *event_id,
-		     const char *kind);
 
 /* upload_park.c */
 /* err, why: what CLOSE hears, once the upload is safely parked. */
