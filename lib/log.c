@@ -22,6 +22,7 @@ static const char cut_mark[] = " cut=true";
 static struct {
 	enum log_level level;
 	int syslog;
+	const char *plain; /* what lines for a person begin with, or NULL */
 } settings = { .level = LOG_LEVEL_INFO };
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
@@ -40,6 +41,7 @@ log_open(const char *ident, const char *target, enum log_level level)
 {
 	settings.level = level;
 	settings.syslog = target && strcmp(target, "syslog") == 0;
+	settings.plain = target && strcmp(target, "plain") == 0 ? ident : NULL;
 	if (settings.syslog)
 		openlog(ident, LOG_NDELAY, LOG_DAEMON);
 }
@@ -246,22 +248,33 @@ emit(const struct line *l, enum log_level level)
 	(void)n;
 }
 
+static void
+put_head(struct line *l, enum log_level level)
+{
+	char now[40];
+
+	if (settings.plain) {
+		putf(l, "%s:", settings.plain);
+		return;
+	}
+	if (!settings.syslog) {
+		clock_rfc3339(clock_wall_ms(), now, sizeof(now));
+		putf(l, "time=%s ", now);
+	}
+	putf(l, "level=%s pid=%ld", level_names[level], (long)getpid());
+}
+
 void
 log_write(enum log_level level, const char *part, const char *session,
 	  const char *event, const struct log_field *fields)
 {
 	struct line l;
-	char now[40];
 
 	l.len = 0;
 	l.full = 0;
 	l.cut = 0;
 	l.room = sizeof(l.text) - sizeof(cut_mark); /* its NUL: the newline */
-	if (!settings.syslog) {
-		clock_rfc3339(clock_wall_ms(), now, sizeof(now));
-		putf(&l, "time=%s ", now);
-	}
-	putf(&l, "level=%s pid=%ld", level_names[level], (long)getpid());
+	put_head(&l, level);
 	put_str_field(&l, "part", part);
 	put_str_field(&l, "event", event);
 	if (session)

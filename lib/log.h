@@ -46,7 +46,11 @@ struct log_field {
 #define KV_ERR(e) KV_S("err", err_name(e))
 #define KV_ERRNO(n) KV_S("errno", log_errno(n))
 
-/* Target "stderr" or "syslog"; a NULL string value prints as "". */
+/*
+ * Target "stderr", "syslog", or "plain": stderr for a person, where a line
+ * begins with ident instead of time, level and process. ident is borrowed. A
+ * NULL string value prints as "".
+ */
 void log_open(const char *ident, const char *target, enum log_level level);
 void log_set_level(enum log_level level);
 int log_enabled(enum log_level level);
