@@ -2,6 +2,7 @@
 /* The tables of commands, with what their help says. */
 #include <stddef.h>
 
+#include "ctl/cmd_check.h"
 #include "ctl/cmd_daemon.h"
 #include "ctl/cmd_upload.h"
 #include "ctl/cmd_user.h"
@@ -125,5 +126,62 @@ const struct command ctl_daemon_commands[] = {
 	{ "drain", "", "end the daemon with its last session", drain_text,
 	  cmd_drain },
 	{ "stop", "", "end the daemon", stop_text, cmd_stop },
+	{ NULL, NULL, NULL, NULL, NULL },
+};
+
+static const char check_text[] =
+	"Puts journal, spool and stores side by side and says what does not "
+	"agree,\n"
+	"and what to do about it. Works beside a running daemon and without "
+	"one;\n"
+	"what a session is at work on is left alone.\n"
+	"\n"
+	"  --repair             mend what can be mended without losing "
+	"anything\n"
+	"  --deep               also read the spool's bytes, and compare size "
+	"and\n"
+	"                       ETag of published objects\n"
+	"  --last N             look at the last N published objects; default "
+	"100\n"
+	"\n"
+	"Exit status: 0 all is well, 1 something is wrong, 2 it could not be\n"
+	"found out.\n";
+
+static const char sweep_text[] =
+	"Lists what nobody comes back for, and with --yes ends it for good: "
+	"parked\n"
+	"uploads, segments that no upload has, and multipart uploads in the "
+	"stores\n"
+	"that no upload of the journal began. Those may belong to another "
+	"program\n"
+	"that writes to the same place: look at the list first.\n"
+	"\n"
+	"  --older TIME         only what is older than that; default 7d\n"
+	"  --store NAME         in one store\n"
+	"  --sealed             also uploads that were never renamed\n"
+	"  --dry-run            only list (so without --yes)\n"
+	"  --yes                do it\n";
+
+static const char backup_text[] =
+	"Copies the journal to FILE, as it is at this moment; the daemon goes "
+	"on.\n"
+	"\n"
+	"  --replace            FILE may exist\n";
+
+static const char restore_text[] =
+	"Puts a copy that \"backup\" made in the journal's place. The daemon "
+	"must be\n"
+	"stopped; the journal that was there is kept beside it. Then run\n"
+	"sluicectl check --repair: the stores know more than the copy.\n";
+
+const struct command ctl_care_commands[] = {
+	{ "check", "[OPTION ...]", "see whether journal, spool, stores agree",
+	  check_text, cmd_check },
+	{ "sweep", "[OPTION ...]", "end what nobody comes back for", sweep_text,
+	  cmd_sweep },
+	{ "backup", "FILE [--replace]", "copy the journal", backup_text,
+	  cmd_backup },
+	{ "restore", "FILE", "put such a copy in its place", restore_text,
+	  cmd_restore },
 	{ NULL, NULL, NULL, NULL, NULL },
 };

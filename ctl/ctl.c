@@ -3,21 +3,35 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "ctl/text.h"
+
+#define PREFIX "sluicectl: "
 #define USERS_FILE "/etc/sluice/users.ini"
 #define OPTIONS_MAX 24 /* of one command, the common ones included */
+
+static void __attribute__((format(printf, 1, 0)))
+complain(const char *fmt, va_list ap)
+{
+	char *text;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	fputs(PREFIX, stderr);
+	text_wrap(stderr, text, strlen(PREFIX), text_error_columns());
+	free(text);
+}
 
 void
 ctl_error(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("sluicectl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	complain(fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 }
 
 int
@@ -25,11 +39,10 @@ ctl_usage(const struct ctl *c, const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("sluicectl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	complain(fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "\nTry: sluicectl %s%s--help\n",
+	fprintf(stderr, "Try: sluicectl %s%s--help\n",
 		c->command ? c->command->name : "", c->command ? " " : "");
 	return CTL_USAGE;
 }

@@ -72,5 +72,6 @@ const char *ctl_nearest(const char *word, const char *const *words, size_t n);
 extern const struct command ctl_user_commands[];
 extern const struct command ctl_upload_commands[];
 extern const struct command ctl_daemon_commands[];
+extern const struct command ctl_care_commands[];
 
 #endif

@@ -31,7 +31,8 @@ group_help(const char *title, const struct command *cmd)
 void
 ctl_help(const struct command *const *groups)
 {
-	static const char *const titles[] = { "Users", "Uploads", "Daemon" };
+	static const char *const titles[] = { "Users", "Uploads", "Daemon",
+					      "Care" };
 	size_t i;
 
 	fputs("Usage: sluicectl [-c FILE] [--json] COMMAND [ARGUMENT ...]\n\n"

@@ -14,6 +14,7 @@ static const struct command *const groups[] = {
 	ctl_user_commands,
 	ctl_upload_commands,
 	ctl_daemon_commands,
+	ctl_care_commands,
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 
@@ -184,7 +185,7 @@ main(int argc, char **argv)
 	int i, status;
 
 	setlocale(LC_ALL, "");
-	log_open("sluicectl", "stderr", LOG_LEVEL_ERROR);
+	log_open("sluicectl", "plain", LOG_LEVEL_ERROR);
 	if (c.config_path == NULL || c.config_path[0] == '\0')
 		c.config_path = CTL_CONFIG;
 	for (i = 1; i < argc && argv[i][0] == '-'; i++) {

@@ -18,24 +18,52 @@ struct records {
 };
 
 struct records *
-records_open(struct ctl *c)
+records_try(struct ctl *c, enum err *err)
 {
 	struct journal_place place = { .read_only = true };
+	struct records *r = mem_alloc(sizeof(*r));
+
+	r->ops = &journal_sqlite;
+	r->path = mem_printf("%s/journal.db", c->bridge.state_dir);
+	place.path = r->path;
+	*err = r->ops->open(&r->db, &place);
+	if (*err == ERR_NOT_FOUND)
+		*err = ERR_OK;
+	if (*err == ERR_OK)
+		return r;
+	records_close(r);
+	return NULL;
+}
+
+struct records *
+records_open(struct ctl *c)
+{
 	struct records *r;
 	enum err err;
 
 	if (!ctl_config(c))
 		return NULL;
-	r = mem_alloc(sizeof(*r));
-	r->ops = &journal_sqlite;
-	r->path = mem_printf("%s/journal.db", c->bridge.state_dir);
-	place.path = r->path;
-	err = r->ops->open(&r->db, &place);
-	if (err == ERR_OK || err == ERR_NOT_FOUND)
-		return r;
-	ctl_error("%s: the journal cannot be read: %s", r->path, err_text(err));
-	records_close(r);
-	return NULL;
+	r = records_try(c, &err);
+	if (r == NULL)
+		ctl_error("%s/journal.db: the journal cannot be read: %s",
+			  c->bridge.state_dir, records_why(err));
+	return r;
+}
+
+const char *
+records_why(enum err err)
+{
+	if (err == ERR_CORRUPT)
+		return "it is damaged, or no journal";
+	if (err == ERR_UNSUPPORTED)
+		return "a newer version of this program made it";
+	return err_text(err);
+}
+
+const char *
+records_path(const struct records *r)
+{
+	return r->path;
 }
 
 void
@@ -58,7 +86,7 @@ done(const struct records *r, enum err err)
 {
 	if (err != ERR_OK)
 		ctl_error("%s: the journal cannot be read: %s", r->path,
-			  err_text(err));
+			  records_why(err));
 	return err == ERR_OK;
 }
 
@@ -86,6 +114,42 @@ records_list(struct records *r, const struct journal_query *q,
 	if (r->db == NULL)
 		return true;
 	return begin(r) && end(r, r->ops->list(r->db, q, rows));
+}
+
+bool
+records_get(struct records *r, const char *id, struct journal_rows *rows)
+{
+	if (r->db == NULL)
+		return true;
+	return begin(r) && end(r, r->ops->get(r->db, id, rows));
+}
+
+bool
+records_check(struct records *r, journal_fault_fn *fn, void *arg)
+{
+	return r->db == NULL || done(r, r->ops->check(r->db, fn, arg));
+}
+
+bool
+records_moved(struct records *r, const struct journal_upload *u, bool *out)
+{
+	return done(r, r->ops->moved(r->db, u, out));
+}
+
+bool
+records_owner(struct records *r, const char *store, const char *key,
+	      const char *backend_id, int *state)
+{
+	*state = -1;
+	if (r->db == NULL)
+		return true;
+	return done(r, r->ops->owner(r->db, store, key, backend_id, state));
+}
+
+enum err
+records_backup(struct records *r, const char *path)
+{
+	return r->ops->backup(r->db, path);
 }
 
 bool

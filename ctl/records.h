@@ -18,6 +18,11 @@ struct records;
 
 /* NULL after saying what is wrong. */
 struct records *records_open(struct ctl *c);
+/* NULL with *err where it cannot be read; the configuration was loaded. */
+struct records *records_try(struct ctl *c, enum err *err);
+/* Why a journal cannot be used, in words. */
+const char *records_why(enum err err);
+const char *records_path(const struct records *r);
 void records_close(struct records *r);
 
 /* Whether there is a journal at all; without, it is empty. */
@@ -33,6 +38,17 @@ bool records_list(struct records *r, const struct journal_query *q,
  */
 bool records_find(struct records *r, const char *word,
 		  struct journal_rows *rows);
+
+/* One upload with its parts, or none in rows; false after saying why. */
+bool records_get(struct records *r, const char *id, struct journal_rows *rows);
+
+/* As the journal's driver; false after saying that it cannot be read. */
+bool records_check(struct records *r, journal_fault_fn *fn, void *arg);
+bool records_moved(struct records *r, const struct journal_upload *u,
+		   bool *out);
+bool records_owner(struct records *r, const char *store, const char *key,
+		   const char *backend_id, int *state);
+enum err records_backup(struct records *r, const char *path);
 
 /* Bytes of a live upload that the store has confirmed. */
 bool records_stored(struct records *r, const struct journal_upload *u,

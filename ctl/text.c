@@ -16,6 +16,7 @@
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
+#define COLUMNS_MIN 40 /* narrower lines are worse than long ones */
 
 static const struct unit {
 	char name;
@@ -164,14 +165,63 @@ text_tail(const char *s, size_t columns)
 	return s;
 }
 
-size_t
-text_columns(void)
+static size_t
+columns_of(int fd)
 {
 	struct winsize ws;
 
-	if (!isatty(STDOUT_FILENO))
+	if (!isatty(fd))
 		return 0;
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) != 0 || ws.ws_col == 0)
+	if (ioctl(fd, TIOCGWINSZ, &ws) != 0 || ws.ws_col == 0)
 		return 80;
 	return ws.ws_col;
+}
+
+size_t
+text_columns(void)
+{
+	return columns_of(STDOUT_FILENO);
+}
+
+size_t
+text_error_columns(void)
+{
+	return columns_of(STDERR_FILENO);
+}
+
+/* The bytes of s that go on a line of so many columns: one word at least. */
+static size_t
+line_len(const char *s, size_t columns)
+{
+	size_t n = 0, width = 0, at = 0, chars;
+	wchar_t wc;
+
+	while (s[at] != '\0') {
+		if (s[at] == ' ')
+			n = at;
+		chars = next_char(s + at, &wc);
+		width += wc == L'\0' ? 1 : (size_t)wcwidth(wc);
+		at += chars;
+		if (width > columns && n > 0)
+			return n;
+	}
+	return at;
+}
+
+void
+text_wrap(FILE *out, const char *s, size_t indent, size_t columns)
+{
+	char *safe = text_safe(s), *at = safe;
+	size_t n;
+
+	if (columns > 0 && columns < COLUMNS_MIN)
+		columns = COLUMNS_MIN;
+	do {
+		n = columns > 0 ? line_len(at, columns - indent) : strlen(at);
+		fprintf(out, "%.*s\n", (int)n, at);
+		at += n + strspn(at + n, " ");
+		if (*at != '\0')
+			fprintf(out, "%*s", (int)indent, "");
+	} while (*at != '\0');
+	free(safe);
 }

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define TEXT_MAX 64 /* what the functions below write, with the NUL */
 
@@ -29,5 +30,12 @@ const char *text_tail(const char *s, size_t columns);
 
 /* The terminal's width, or 0 when stdout is none. */
 size_t text_columns(void);
+size_t text_error_columns(void); /* the same of stderr */
+
+/*
+ * Prints s, made safe, in lines of so many columns (0: in one), all but the
+ * first indented; a word is never cut.
+ */
+void text_wrap(FILE *out, const char *s, size_t indent, size_t columns);
 
 #endif

@@ -69,6 +69,38 @@ test_ages_name_the_largest_units(void **state)
 	assert_string_equal(text_when(0, out), "-");
 }
 
+/* What text_wrap() prints. */
+static void
+must_wrap(const char *text, size_t indent, size_t columns, const char *wanted)
+{
+	char out[400] = "";
+	FILE *f = fmemopen(out, sizeof(out), "w");
+
+	assert_non_null(f);
+	text_wrap(f, text, indent, columns);
+	fclose(f);
+	assert_string_equal(out, wanted);
+}
+
+static void
+test_long_texts_are_wrapped_between_words(void **state)
+{
+	static const char text[] = "what is too long for a line goes on below "
+				   "with its words whole";
+
+	(void)state;
+	must_wrap("short", 2, 40, "short\n");
+	must_wrap("", 2, 40, "\n");
+	must_wrap(text, 2, 0,
+		  "what is too long for a line goes on below with "
+		  "its words whole\n");
+	must_wrap(text, 2, 40,
+		  "what is too long for a line goes on\n"
+		  "  below with its words whole\n");
+	must_wrap("/a/path/that/is/longer/than/any/of/the/lines x", 4, 40,
+		  "/a/path/that/is/longer/than/any/of/the/lines\n    x\n");
+}
+
 static void
 test_names_cannot_steer_the_terminal(void **state)
 {
@@ -376,6 +408,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sizes_fit_five_characters),
 		cmocka_unit_test(test_ages_name_the_largest_units),
+		cmocka_unit_test(test_long_texts_are_wrapped_between_words),
 		cmocka_unit_test(test_names_cannot_steer_the_terminal),
 		cmocka_unit_test(test_nearest_word_is_suggested_if_near),
 		cmocka_unit_test(test_generated_passwords_differ),

@@ -3,6 +3,7 @@
 the test's own prefix.
 
 s3.py sha256 KEY | exists KEY | size KEY | uploads | list | put KEY FILE
+s3.py delete KEY | abort_all
 """
 import hashlib
 import os
@@ -64,6 +65,14 @@ def main():
         page = s3.list_objects_v2(Bucket=BUCKET, Prefix=PREFIX)
         for o in page.get("Contents", []):
             print(o["Key"], o["Size"])
+    elif what == "delete":
+        s3.delete_object(Bucket=BUCKET, Key=PREFIX + args[0])
+    elif what == "abort_all":
+        pages = s3.list_multipart_uploads(Bucket=BUCKET, Prefix=PREFIX)
+        for u in pages.get("Uploads", []):
+            s3.abort_multipart_upload(
+                Bucket=BUCKET, Key=u["Key"], UploadId=u["UploadId"]
+            )
     elif what == "put":
         with open(args[1], "rb") as f:
             s3.put_object(Bucket=BUCKET, Key=PREFIX + args[0], Body=f)
