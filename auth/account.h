@@ -16,6 +16,8 @@ struct account {
 	struct user *user;
 	char *hash; /* of the password, crypt(5); NULL: none */
 	struct authkey *keys;
+	char *principals;  /* names in certificates, with commas; NULL: the
+			     user's own */
 	UT_hash_handle hh; /* by user->name */
 };
 

@@ -228,6 +228,18 @@ keys_read(struct conf *conf, const char *name)
 	return keys;
 }
 
+/* Names that the certificates of this user carry; NULL: the user's own. */
+static char *
+principals_read(struct conf *conf, const char *name)
+{
+	const char *list = conf_str(conf, name, "principals", NULL);
+
+	if (list && list[strspn(list, ", \t")] == '\0')
+		conf_complain(conf, name, "principals",
+			      "found nothing, expected names with commas");
+	return mem_strdup(list);
+}
+
 static bool
 keys_given(struct conf *conf, const char *name)
 {
@@ -250,6 +262,7 @@ account_free(struct account *a)
 	user_unref(a->user);
 	mem_wipe_free(a->hash);
 	authkey_free(a->keys);
+	free(a->principals);
 	free(a);
 }
 
@@ -270,7 +283,8 @@ account_add(struct account **table, struct conf *conf, const char *name,
 	a->user = user_read(conf, name, cfg);
 	a->hash = hash_read(conf, name);
 	a->keys = keys_read(conf, name);
-	if (!a->hash && !keys_given(conf, name))
+	a->principals = principals_read(conf, name);
+	if (!a->hash && !cfg->user_ca_keys && !keys_given(conf, name))
 		conf_complain(conf, name, "password",
 			      "found nothing, expected password, "
 			      "authorized_keys or key1: nobody could log in");

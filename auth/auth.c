@@ -5,13 +5,16 @@
 #include <string.h>
 
 #include "auth/account.h"
-#include "auth/address.h"
 #include "auth/password.h"
+#include "auth/pubkey.h"
+#include "auth/ssh_cert.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
 struct auth {
 	struct account *table;
+	struct trust trust;
 	char **settings; /* what an unknown user's password is hashed with */
 	size_t nsettings;
 	struct loop *loop;
@@ -111,6 +114,7 @@ auth_open(struct auth **out, const struct auth_config *cfg)
 	a->loop = cfg->loop;
 	a->pool = cfg->pool;
 	a->table = accounts_read(conf, cfg);
+	trust_read(conf, cfg->user_ca_keys, cfg->revoked_keys, &a->trust);
 	n = conf_finish(conf);
 	for (i = 0; i < n; i++)
 		log_error("auth", NULL, "users",
@@ -133,6 +137,7 @@ auth_close(struct auth *a)
 	if (!a)
 		return;
 	accounts_free(a->table);
+	trust_free(&a->trust);
 	for (i = 0; i < a->nsettings; i++)
 		mem_wipe_free(a->settings[i]);
 	free(a->settings);
@@ -182,21 +187,6 @@ auth_password(struct auth *a, const char *name, const char *password,
 	work_submit(a->pool, &j->work);
 }
 
-static bool
-key_listed(const struct account *acc, const struct auth_key *key)
-{
-	const struct authkey *k;
-
-	for (k = acc->keys; k; k = k->next) {
-		if (k->len == key->len &&
-		    memcmp(k->blob, key->blob, k->len) == 0 &&
-		    (!k->from ||
-		     (key->addr && address_list_match(k->from, key->addr))))
-			return true;
-	}
-	return false;
-}
-
 static void
 pubkey_done(void *arg)
 {
@@ -204,6 +194,48 @@ pubkey_done(void *arg)
 
 	r->fn(r->arg, r->user ? ERR_OK : ERR_DENIED, r->user);
 	free(r);
+}
+
+/* Who came in by a certificate is known by what it says. */
+static void
+cert_log(const char *user, const struct auth_key *key)
+{
+	char ca[KEY_FINGERPRINT_MAX];
+	struct ssh_cert cert;
+	char *id;
+
+	if (!key->proved || !ssh_cert_is(key->blob, key->len))
+		return;
+	if (ssh_cert_parse(&cert, key->blob, key->len)) {
+		key_fingerprint(cert.ca.p, cert.ca.n, ca);
+		id = mem_strndup((const char *)cert.id.p, cert.id.n);
+		log_info("auth", NULL, "certificate", KV_S("user", user),
+			 KV_S("id", id), KV_U("serial", cert.serial),
+			 KV_S("ca", ca));
+		free(id);
+	}
+	ssh_cert_free(&cert);
+}
+
+static bool
+key_good(const struct auth *a, const struct account *acc,
+	 const struct auth_key *key)
+{
+	const struct pubkey_rules rules = { &a->trust, clock_wall_ms() / 1000 };
+	const char *why = pubkey_refused(&rules, acc, key);
+	char print[KEY_FINGERPRINT_MAX];
+
+	if (!why) {
+		cert_log(acc->user->name, key);
+		return true;
+	}
+	if (why[0] != '\0') {
+		key_fingerprint(key->blob, key->len, print);
+		log_info("auth", NULL, "key_refused",
+			 KV_S("user", acc->user->name), KV_S("key", print),
+			 KV_S("why", why));
+	}
+	return false;
 }
 
 void
@@ -217,7 +249,7 @@ auth_pubkey(struct auth *a, const char *name, const struct auth_key *key,
 	r->call.arg = r;
 	r->fn = fn;
 	r->arg = arg;
-	if (acc && key_listed(acc, key))
+	if (acc && key_good(a, acc, key))
 		r->user = user_ref(acc->user);
 	loop_post(a->loop, &r->call);
 }

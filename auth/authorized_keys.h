@@ -8,20 +8,27 @@
 #ifndef AUTH_AUTHORIZED_KEYS_H
 #define AUTH_AUTHORIZED_KEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/err.h"
 
 #define AUTHKEY_LINE_MAX 16384	    /* bytes */
 #define AUTHKEY_FILE_MAX (1u << 20) /* bytes */
 #define AUTHKEY_KEYS_MAX 1000	    /* keys of one user */
-#define AUTHKEY_RSA_BITS_MIN 2048
 #define AUTHKEY_WHY_MAX 160
 
 struct authkey {
 	unsigned char *blob; /* SSH wire format, RFC 4253 section 6.6 */
 	size_t len;
 	char *from; /* an address list, or NULL: any address */
+	bool ca;    /* cert-authority: certificates signed by it are good */
+	char *principals; /* of such a line: names with commas, or NULL */
+	int64_t expires;  /* Unix seconds; 0: never */
+	/* Of keys in security keys (sk-). */
+	bool no_touch;	      /* presence need not be proved */
+	bool verify_required; /* PIN or fingerprint must be proved */
 	struct authkey *next;
 };
 

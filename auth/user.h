@@ -50,6 +50,8 @@ struct auth_config {
 	const char *users_file;	   /* users.ini */
 	const char *const *stores; /* names that `store` may have, NULL-ended */
 	const char *default_store; /* of users without `store`; NULL: needed */
+	const char *user_ca_keys;  /* auth/trust.h; may be NULL */
+	const char *revoked_keys;
 	struct loop *loop;
 	struct work_pool *pool;
 };
@@ -80,15 +82,18 @@ void auth_password(struct auth *a, const char *name, const char *password,
 		   auth_fn *fn, void *arg);
 
 /*
- * Is this public key (SSH wire format, RFC 4253 section 6.6) one of the
- * user's? The same reply rules as above. The signature is the caller's to
- * check. `options` of authorized_keys: from= is honoured against `addr`
- * (text), everything else that restricts is refused at load.
+ * Does this public key (SSH wire format, RFC 4253 section 6.6), or certificate
+ * for one, let the user in? The same reply rules as above. The signature is the
+ * caller's to check, and to tell with `proved`; without, this is a question
+ * whether the key would do. Security keys (sk-) sign flags as well.
  */
 struct auth_key {
 	const void *blob;
 	size_t len;
-	const char *addr;
+	const char *addr; /* of the client, text */
+	bool proved;
+	bool sk_known; /* sk_flags are what was signed */
+	unsigned char sk_flags;
 };
 void auth_pubkey(struct auth *a, const char *name, const struct auth_key *key,
 		 auth_fn *fn, void *arg);

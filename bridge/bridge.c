@@ -77,6 +77,8 @@ users_start(struct bridge *b, const char *users_file)
 		.users_file = users_file,
 		.stores = (const char *const *)b->config->stores,
 		.default_store = b->config->default_store,
+		.user_ca_keys = b->config->user_ca_keys,
+		.revoked_keys = b->config->revoked_keys,
 		.loop = b->loop,
 		.pool = b->logins,
 	};

@@ -25,7 +25,7 @@ struct uploads; /* bridge/upload.h: all that this worker drives */
 struct sweeper;
 
 /*
- * [bridge] of sluice.ini, run_dir of [daemon] and the names of the [store.NAME]
+ * [bridge] of sluice.ini, paths of [daemon] and the names of the [store.NAME]
  * sections, checked. Times in ms, sizes in bytes.
  */
 struct bridge_config {
@@ -48,6 +48,8 @@ struct bridge_config {
 	char **temp_patterns;	     /* NULL-ended; see bridge/names.h */
 	char **stores;		     /* names, NULL-ended; at least one */
 	char *default_store;	     /* of users without one; NULL: none */
+	char *user_ca_keys;	     /* of [daemon]: auth/user.h; or NULL */
+	char *revoked_keys;
 };
 
 #define BRIDGE_STORES_MAX 32

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/trust.h"
 #include "bridge/names.h"
 #include "lib/mem.h"
 
@@ -34,6 +35,30 @@ folder_read(struct conf *conf, const char *section, const char *key,
 			      "most %zu bytes",
 			      path, max);
 	return mem_strdup(path);
+}
+
+static char *
+file_read(struct conf *conf, const char *key)
+{
+	const char *path = conf_str(conf, "daemon", key, NULL);
+
+	if (path && path[0] != '/') {
+		conf_complain(conf, "daemon", key,
+			      "found \"%s\", expected an absolute path", path);
+		return NULL;
+	}
+	return mem_strdup(path);
+}
+
+static void
+trust_check(struct conf *conf, struct bridge_config *c)
+{
+	struct trust trust;
+
+	c->user_ca_keys = file_read(conf, "user_ca_keys");
+	c->revoked_keys = file_read(conf, "revoked_keys");
+	trust_read(conf, c->user_ca_keys, c->revoked_keys, &trust);
+	trust_free(&trust);
 }
 
 /* The node's name goes into rows and log lines. */
@@ -169,6 +194,7 @@ bridge_config_read(struct conf *conf, struct bridge_config *out)
 				     "/var/lib/sluice", PATH_TEXT_MAX);
 	out->spool_dir = folder_read(conf, SECTION, "spool_dir",
 				     "/var/lib/sluice/spool", PATH_TEXT_MAX);
+	trust_check(conf, out);
 	out->run_dir = folder_read(conf, "daemon", "run_dir", "/run/sluice",
 				   RUN_DIR_MAX);
 	out->node = node_read(conf);
@@ -208,6 +234,8 @@ bridge_config_free(struct bridge_config *c)
 	free(c->run_dir);
 	free(c->node);
 	free(c->default_store);
+	free(c->user_ca_keys);
+	free(c->revoked_keys);
 	list_free(c->temp_patterns);
 	list_free(c->stores);
 	memset(c, 0, sizeof(*c));

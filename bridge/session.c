@@ -337,11 +337,13 @@ session_login_pubkey(struct session *s, const char *name,
 		     const struct auth_key *key, bool verified,
 		     session_login_fn *fn, void *arg)
 {
-	struct auth_key from = { key->blob, key->len, s->peer };
+	struct auth_key from = *key;
 	struct login *l = login_new(s, name, "publickey", fn, arg);
 
 	if (!l)
 		return;
 	l->probe = !verified;
+	from.addr = s->peer;
+	from.proved = verified;
 	auth_pubkey(s->bridge->auth, name, &from, login_checked, l);
 }

@@ -145,6 +145,7 @@ check(const struct ctl *c, const char *path, size_t *complaints)
 		.users_file = path,
 		.stores = (const char *const *)c->bridge.stores,
 		.default_store = c->bridge.default_store,
+		.user_ca_keys = c->bridge.user_ca_keys,
 	};
 	struct conf *conf = conf_load(path);
 

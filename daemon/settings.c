@@ -246,6 +246,8 @@ users_check(const struct settings *s, settings_complain_fn *fn, void *arg)
 		.users_file = s->users_file,
 		.stores = (const char *const *)s->bridge.stores,
 		.default_store = s->bridge.default_store,
+		.user_ca_keys = s->bridge.user_ca_keys,
+		.revoked_keys = s->bridge.revoked_keys,
 	};
 	struct conf *users;
 	size_t n;

@@ -22,6 +22,14 @@
 	"AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBKF052vy" \
 	"5E1TxpRbV6Y/JTYsaiIdm4WHsHmXu87/0vMj2WJbuofPcnHpgBkMcJ7RcK6L" \
 	"rRGG7NQ60liyWmQ4tvQ="
+/* Made up, of the right shape. */
+#define SK_ED                                                          \
+	"AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIDoiCcUxWNT4aRbg" \
+	"YtLoR1Bnu7qR5KATfN0K+uwPleEPAAAABHNzaDo="
+#define SK_EC                                                          \
+	"AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20AAAAIbmlz" \
+	"dHAyNTYAAABBBKF052vy5E1TxpRbV6Y/JTYsaiIdm4WHsHmXu87/0vMj2WJb" \
+	"uofPcnHpgBkMcJ7RcK6LrRGG7NQ60liyWmQ4tvQAAAAEc3NoOg=="
 #define RSA_2048                                                       \
 	"AAAAB3NzaC1yc2EAAAADAQABAAABAQCw3ZlAaN3YlKW4Cx0QbYZhQhLJJVkU" \
 	"FxPGC10gQMTHGSbFXUk4Vmb+/ivQjcTeqT/ozx9NvMrgTAzypl2ww+R0Kt/0" \
@@ -125,7 +133,8 @@ test_types_that_cannot_be_checked_are_refused(void **state)
 {
 	(void)state;
 	bad("ssh-dss AAAA", "not supported");
-	bad("sk-ssh-ed25519@openssh.com AAAA", "not supported");
+	bad("webauthn-sk-ecdsa-sha2-nistp256@openssh.com AAAA",
+	    "not supported");
 	bad("ssh-ed25519-cert-v01@openssh.com AAAA", "not supported");
 }
 
@@ -133,12 +142,8 @@ static void
 test_options_that_restrict_otherwise_are_refused(void **state)
 {
 	static const char *const options[] = {
-		"command=\"internal-sftp\"",
-		"expiry-time=\"20300101\"",
-		"cert-authority",
 		"permitopen=\"a:1\"",
 		"environment=\"A=b\"",
-		"restrict,command=\"x\"",
 		"nonsense",
 	};
 	char line[256];
@@ -158,6 +163,75 @@ test_options_that_hold_anyway_are_taken(void **state)
 	authkey_free(good("restrict " ED_TYPE ED));
 	authkey_free(good("no-pty,no-port-forwarding " ED_TYPE ED));
 	authkey_free(good("RESTRICT,no-X11-forwarding " ED_TYPE ED));
+}
+
+static void
+test_security_keys_are_taken(void **state)
+{
+	struct authkey *key;
+
+	(void)state;
+	authkey_free(good("sk-ssh-ed25519@openssh.com " SK_ED));
+	key = good("no-touch-required,verify-required "
+		   "sk-ecdsa-sha2-nistp256@openssh.com " SK_EC);
+	assert_true(key->no_touch);
+	assert_true(key->verify_required);
+	authkey_free(key);
+	bad("sk-ssh-ed25519@openssh.com " ED, "another type");
+	bad(ED_TYPE SK_ED, "another type");
+	bad("cert-authority sk-ssh-ed25519@openssh.com " SK_ED,
+	    "cannot be a cert-authority");
+}
+
+static void
+test_authorities_are_taken(void **state)
+{
+	struct authkey *key;
+
+	(void)state;
+	key = good("cert-authority " ED_TYPE ED);
+	assert_true(key->ca);
+	assert_null(key->principals);
+	authkey_free(key);
+	key = good("CERT-AUTHORITY,principals=\"a, b\" " ED_TYPE ED);
+	assert_string_equal(key->principals, "a, b");
+	authkey_free(key);
+	bad("principals=\"a\" " ED_TYPE ED, "belongs to a cert-authority");
+	bad("cert-authority,principals=\"\" " ED_TYPE ED, "takes names");
+	bad("cert-authority,principals=a " ED_TYPE ED, "needs \"quotes\"");
+}
+
+static void
+test_expiry_is_read(void **state)
+{
+	static const char *const wrong[] = {
+		"2030", "20300001", "20301301",	    "2030010124Z", "20300101x",
+		"",	"Z",	    "203001010060", "20300101010", "20300100"
+	};
+	struct authkey *key;
+	char line[256];
+	size_t i;
+
+	(void)state;
+	key = good("expiry-time=\"20300102Z\" " ED_TYPE ED);
+	assert_int_equal(key->expires, 1893542400);
+	authkey_free(key);
+	key = good("expiry-time=\"20300102030405z\" " ED_TYPE ED);
+	assert_int_equal(key->expires, 1893542400 + 3 * 3600 + 4 * 60 + 5);
+	authkey_free(key);
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		snprintf(line, sizeof(line), "expiry-time=\"%s\" " ED_TYPE ED,
+			 wrong[i]);
+		bad(line, "expiry-time= takes");
+	}
+}
+
+static void
+test_only_the_command_that_is_offered_is_taken(void **state)
+{
+	(void)state;
+	authkey_free(good("command=\"internal-sftp\" " ED_TYPE ED));
+	bad("restrict,command=\"x\" " ED_TYPE ED, "command=");
 }
 
 static void
@@ -325,6 +399,11 @@ main(void)
 		cmocka_unit_test(
 			test_options_that_restrict_otherwise_are_refused),
 		cmocka_unit_test(test_options_that_hold_anyway_are_taken),
+		cmocka_unit_test(test_security_keys_are_taken),
+		cmocka_unit_test(test_authorities_are_taken),
+		cmocka_unit_test(test_expiry_is_read),
+		cmocka_unit_test(
+			test_only_the_command_that_is_offered_is_taken),
 		cmocka_unit_test(test_from_is_kept_and_checked),
 		cmocka_unit_test(
 			test_address_list_matches_networks_and_wildcards),
