@@ -29,6 +29,8 @@ const char algorithms_key[] = "ssh-ed25519,"
 			      "ecdsa-sha2-nistp256,"
 			      "ecdsa-sha2-nistp384,"
 			      "ecdsa-sha2-nistp521,"
+			      "sk-ssh-ed25519@openssh.com,"
+			      "sk-ecdsa-sha2-nistp256@openssh.com,"
 			      "rsa-sha2-512,"
 			      "rsa-sha2-256";
 

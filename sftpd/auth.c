@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/ssh_cert.h"
 #include "bridge/session.h"
 #include "lib/id.h"
 #include "lib/log.h"
@@ -16,7 +17,7 @@
 /* A client with many keys asks about each: that is not guessing. */
 #define PROBES_PER_TRY 4
 
-#define KEY_BASE64_MAX 16384
+#define KEY_BASE64_MAX (KEY_BLOB_MAX / 3 * 4)
 
 #define METHODS                                                 \
 	(SSH_AUTH_METHOD_PASSWORD | SSH_AUTH_METHOD_PUBLICKEY | \
@@ -36,6 +37,9 @@ auth_free(struct auth_state *a)
 	if (a->pending != NULL)
 		ssh_message_free(a->pending);
 	a->pending = NULL;
+	if (a->spare != NULL)
+		ssh_message_free(a->spare);
+	a->spare = NULL;
 	free(a->name);
 	a->name = NULL;
 	drop_key(a);
@@ -85,12 +89,29 @@ login_done(void *arg, enum err err)
 	conn_go(c, STOP_LOGIN);
 }
 
+/* Any request will do to say no by; most clients begin with one. */
 static void
 refuse(struct conn *c, ssh_message m)
 {
-	(void)c;
 	ssh_message_reply_default(m);
-	ssh_message_free(m);
+	if (c->auth.spare == NULL && ssh_message_type(m) == SSH_REQUEST_AUTH)
+		c->auth.spare = m;
+	else
+		ssh_message_free(m);
+}
+
+/* A request that libssh could not read, or whose signature is wrong. */
+static void
+refuse_dropped(struct conn *c)
+{
+	log_debug("sftpd", session_id(c->session), "bad_signature");
+	c->auth.failures++;
+	if (c->auth.failures >= c->d->config->max_auth_tries)
+		conn_end(c, "too many failed log-ins");
+	else if (c->auth.spare != NULL)
+		ssh_message_reply_default(c->auth.spare);
+	else
+		conn_end(c, "a key or its signature is not valid here");
 }
 
 static void
@@ -142,27 +163,9 @@ on_password(struct conn *c, ssh_message m)
 }
 
 /*
- * Certificates would come here with a good signature by the key in them, but
- * with their authority, names and dates unchecked: only plain keys pass.
+ * The key, or the certificate, in wire format into a->key. libssh has checked
+ * the signature by the key in a certificate, and nothing else about it.
  */
-static bool
-key_type_allowed(ssh_key key)
-{
-	switch (ssh_key_type(key)) {
-	case SSH_KEYTYPE_RSA:
-	case SSH_KEYTYPE_ED25519:
-	case SSH_KEYTYPE_ECDSA_P256:
-	case SSH_KEYTYPE_ECDSA_P384:
-	case SSH_KEYTYPE_ECDSA_P521:
-	case SSH_KEYTYPE_SK_ECDSA:
-	case SSH_KEYTYPE_SK_ED25519:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* The key in wire format into a->key. */
 static bool
 take_key(struct auth_state *a, ssh_key key)
 {
@@ -170,7 +173,7 @@ take_key(struct auth_state *a, ssh_key key)
 	size_t n;
 	long len;
 
-	if (key == NULL || !key_type_allowed(key))
+	if (key == NULL)
 		return false;
 	if (ssh_pki_export_pubkey_base64(key, &text) != SSH_OK)
 		return false;
@@ -190,13 +193,30 @@ take_key(struct auth_state *a, ssh_key key)
 	return true;
 }
 
+/* What a security key has signed besides. */
+static void
+read_flags(struct auth_state *a, struct auth_key *key)
+{
+	struct ssh_cert cert;
+
+	if (!ssh_cert_is(key->blob, key->len)) {
+		key->sk_known = auth_watch_flags(&a->watch, key->blob, key->len,
+						 &key->sk_flags);
+		return;
+	}
+	if (ssh_cert_parse(&cert, key->blob, key->len))
+		key->sk_known = auth_watch_flags(&a->watch, cert.key,
+						 cert.key_len, &key->sk_flags);
+	ssh_cert_free(&cert);
+}
+
 static void
 on_publickey(struct conn *c, ssh_message m)
 {
 	struct auth_state *a = &c->auth;
 	const char *user = ssh_message_auth_user(m);
 	const int state = message_key_state(m);
-	struct auth_key key;
+	struct auth_key key = { 0 };
 
 	if (user == NULL ||
 	    (state != SSH_PUBLICKEY_STATE_NONE &&
@@ -209,7 +229,8 @@ on_publickey(struct conn *c, ssh_message m)
 	a->verified = state == SSH_PUBLICKEY_STATE_VALID;
 	key.blob = a->key;
 	key.len = a->key_len;
-	key.addr = session_peer(c->session);
+	if (a->verified)
+		read_flags(a, &key);
 	wait_for_answer(c, m);
 	session_login_pubkey(c->session, user, &key, a->verified, login_done,
 			     c);
@@ -309,6 +330,8 @@ on_message(struct conn *c, ssh_message m)
 	}
 	switch (ssh_message_type(m)) {
 	case SSH_REQUEST_AUTH:
+		if (!ssh_message_auth_kbdint_is_response(m))
+			auth_watch_message(&c->auth.watch);
 		on_attempt(c, m);
 		break;
 	case SSH_REQUEST_SERVICE:
@@ -322,12 +345,16 @@ on_message(struct conn *c, ssh_message m)
 void
 auth_run(struct conn *c)
 {
+	struct auth_state *a = &c->auth;
 	ssh_message m;
 
-	while (c->auth.pending == NULL && c->ending == NULL) {
+	while (a->pending == NULL && c->ending == NULL) {
 		m = ssh_message_get(c->ssh);
-		if (m == NULL)
+		if (m != NULL)
+			on_message(c, m);
+		else if (auth_watch_dropped(&a->watch))
+			refuse_dropped(c);
+		else
 			return;
-		on_message(c, m);
 	}
 }

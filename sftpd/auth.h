@@ -12,12 +12,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "sftpd/auth_watch.h"
+
 struct conn;
 
 struct auth_state {
 	ssh_message pending; /* its answer is being found */
-	char *name;	     /* the user that a prompt was sent for */
-	unsigned char *key;  /* what is being checked, in wire format */
+	ssh_message spare;   /* to answer what libssh drops; or NULL */
+	struct auth_watch watch;
+	char *name;	    /* the user that a prompt was sent for */
+	unsigned char *key; /* what is being checked, in wire format */
 	size_t key_len;
 	bool verified; /* the key's signature was */
 	bool welcomed; /* the text before the log-in was sent */

@@ -19,15 +19,18 @@
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)
 
-static const char default_key[] = "/etc/sluice/ssh_host_ed25519_key";
+static const char default_keys[] = "/etc/sluice/ssh_host_ed25519_key,"
+				   "/etc/sluice/ssh_host_ecdsa_key,"
+				   "/etc/sluice/ssh_host_rsa_key";
 
 /* Paths with commas or spaces between them. */
 static void
 read_host_keys(struct conf *conf, struct sftpd_config *c)
 {
-	const char *s = conf_str(conf, SECTION, "host_key", default_key);
+	const char *s = conf_str(conf, SECTION, "host_key", default_keys);
 	size_t n, i = 0;
 
+	c->default_host_keys = !conf_has(conf, SECTION, "host_key");
 	for (;;) {
 		s += strspn(s, ", \t");
 		n = strcspn(s, ", \t");

@@ -324,10 +324,13 @@ run(struct conn *c, bool input)
 {
 	c->busy = true;
 	serving(c, true);
+	if (!c->auth.done)
+		auth_watch_set(&c->auth.watch);
 	if (c->ssh != NULL)
 		run_ssh(c, input);
 	else
 		run_chans(c);
+	auth_watch_set(NULL);
 	serving(c, false);
 	c->busy = false;
 	if (c->ssh == NULL) {

@@ -13,6 +13,8 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
+#define RSA_BITS 3072
+
 /*
  * libssh handles gssapi-with-mic in this process before the log-in, whether it
  * is offered or not, and reads Kerberos' files for it. It finds empty ones.
@@ -86,18 +88,38 @@ write_key(const char *path, const char *text)
 	return err;
 }
 
+/* By its name, as ssh-keygen -A names them: ed25519 unless it tells. */
+static ssh_key
+generate(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash == NULL ? path : slash + 1;
+	enum ssh_keytypes_e type = SSH_KEYTYPE_ED25519;
+	ssh_key key = NULL;
+	int bits = 0;
+
+	if (strstr(name, "ecdsa") != NULL) {
+		type = SSH_KEYTYPE_ECDSA;
+		bits = 256;
+	} else if (strstr(name, "rsa") != NULL) {
+		type = SSH_KEYTYPE_RSA;
+		bits = RSA_BITS;
+	}
+	return ssh_pki_generate(type, bits, &key) == SSH_OK ? key : NULL;
+}
+
 enum err
 sftpd_make_host_key(const char *path)
 {
 	char *text = NULL;
-	ssh_key key = NULL;
 	enum err err = ERR_IO;
+	ssh_key key;
 
 	if (access(path, F_OK) == 0)
 		return ERR_OK;
-	if (ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &key) == SSH_OK &&
-	    ssh_pki_export_privkey_base64(key, NULL, NULL, NULL, &text) ==
-		    SSH_OK)
+	key = generate(path);
+	if (key != NULL && ssh_pki_export_privkey_base64(key, NULL, NULL, NULL,
+							 &text) == SSH_OK)
 		err = write_key(path, text);
 	else
 		complain(path, "the key cannot be made", ERR_IO);
@@ -135,22 +157,66 @@ load(const char *path, ssh_key *out)
 	return ERR_OK;
 }
 
+/* libssh has one place for each type. */
+static bool
+same_type(ssh_key a, ssh_key b)
+{
+	const enum ssh_keytypes_e t = ssh_key_type(a), u = ssh_key_type(b);
+	const bool t_ec =
+		t >= SSH_KEYTYPE_ECDSA_P256 && t <= SSH_KEYTYPE_ECDSA_P521;
+	const bool u_ec =
+		u >= SSH_KEYTYPE_ECDSA_P256 && u <= SSH_KEYTYPE_ECDSA_P521;
+
+	return t == u || (t_ec && u_ec);
+}
+
+static enum err
+add(struct sftpd_config *c, const char *path)
+{
+	ssh_key key = NULL;
+	enum err err = load(path, &key);
+	size_t i;
+
+	if (err != ERR_OK)
+		return err;
+	for (i = 0; c->host_keys[i] != NULL; i++) {
+		if (!same_type(c->host_keys[i], key))
+			continue;
+		ssh_key_free(key);
+		return complain(path, "another host key is of this type too",
+				ERR_INVALID);
+	}
+	c->host_keys[i] = key;
+	return ERR_OK;
+}
+
+/* Of those that nobody named only what is there is used. */
+static bool
+left_out(const struct sftpd_config *c, size_t i)
+{
+	return c->default_host_keys &&
+	       access(c->host_key_paths[i], F_OK) != 0 && errno == ENOENT;
+}
+
 enum err
 sftpd_keys_load(struct sftpd_config *c)
 {
 	enum err err = ERR_OK;
 	size_t i;
 
+	if (c->host_keys[0] != NULL)
+		return ERR_OK;
 	disarm_kerberos();
-	for (i = 0; i < SFTPD_HOST_KEYS && c->host_key_paths[i] != NULL; i++) {
-		if (c->host_keys[i] != NULL)
-			continue;
+	for (i = 0; err == ERR_OK && i < SFTPD_HOST_KEYS; i++) {
+		if (c->host_key_paths[i] == NULL)
+			break;
 		if (c->make_host_keys)
 			err = sftpd_make_host_key(c->host_key_paths[i]);
-		if (err == ERR_OK)
-			err = load(c->host_key_paths[i], &c->host_keys[i]);
-		if (err != ERR_OK)
-			return err;
+		if (err == ERR_OK && !left_out(c, i))
+			err = add(c, c->host_key_paths[i]);
 	}
-	return ERR_OK;
+	if (err == ERR_OK && c->host_keys[0] == NULL)
+		err = complain(c->host_key_paths[0], "no host key is there",
+			       ERR_NOT_FOUND);
+	return err;
 }

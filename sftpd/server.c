@@ -2,7 +2,6 @@
 #include "sftpd/server.h"
 
 #include <event2/event.h>
-#include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,25 +14,9 @@
 #include "lib/loop.h"
 #include "lib/mem.h"
 #include "sftpd/algorithms.h"
+#include "sftpd/auth_watch.h"
 #include "sftpd/conn.h"
 #include "sftpd/gcm.h"
-
-/* Its log is ours at debug level, and off otherwise: it costs time. */
-static void
-on_ssh_log(int priority, const char *function, const char *text, void *arg)
-{
-	(void)priority;
-	(void)arg;
-	log_debug("libssh", NULL, "note", KV_S("in", function),
-		  KV_S("text", text));
-}
-
-static void
-quiet_ssh(void)
-{
-	ssh_set_log_callback(on_ssh_log);
-	ssh_set_log_level(SSH_LOG_NOLOG);
-}
 
 static enum err
 set_option(struct sftpd *d, enum ssh_bind_options_e option, const char *name,
@@ -143,7 +126,7 @@ sftpd_open(struct sftpd **out, struct sftpd_config *config, struct bridge *b)
 	d->bridge = b;
 	d->drained_event = event_new(loop_base(b->loop), -1, 0, on_drained, d);
 	d->window_trick = ssh_version(SSH_VERSION_INT(0, 11, 0)) == NULL;
-	quiet_ssh();
+	auth_watch_start();
 	err = make_scratch(d);
 	if (err == ERR_OK)
 		err = make_bind(d);

@@ -32,6 +32,7 @@ struct sftpd_config {
 	char *host_key_paths[SFTPD_HOST_KEYS + 1]; /* NULL-ended */
 	struct ssh_key_struct *host_keys[SFTPD_HOST_KEYS + 1];
 	bool make_host_keys;	    /* make the missing ones (demo) */
+	bool default_host_keys;	    /* nobody named them: some may miss */
 	char *software;		    /* the client reads "SSH-2.0-<software>" */
 	char *banner;		    /* shown before the log-in; NULL: nothing */
 	char *kex, *ciphers, *macs; /* lists with commas; NULL: ours */
@@ -60,7 +61,10 @@ void sftpd_config_read(struct conf *conf, struct sftpd_config *out);
 enum err sftpd_keys_load(struct sftpd_config *c);
 void sftpd_config_free(struct sftpd_config *c); /* wipes the keys */
 
-/* Makes an ed25519 host key, mode 0600, unless the file is there already. */
+/*
+ * Makes a host key, mode 0600, unless the file is there already. The file's
+ * name tells its type ("ecdsa", "rsa"); else it is ed25519.
+ */
 enum err sftpd_make_host_key(const char *path);
 
 /* Borrows c and b until sftpd_close(). The log says what failed. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <libssh/libssh.h>
 
 #include "lib/mem.h"
 #include "sftpd/algorithms.h"
@@ -257,6 +258,49 @@ test_host_key_that_others_may_read_is_refused(void **state)
 	free(path);
 }
 
+static void
+test_host_keys_are_of_the_types_that_they_are_named(void **state)
+{
+	static const char *const names[] = { "rsa_key", "ecdsa_key", "other" };
+	static const enum ssh_keytypes_e types[] = { SSH_KEYTYPE_RSA,
+						     SSH_KEYTYPE_ECDSA_P256,
+						     SSH_KEYTYPE_ED25519 };
+	struct sftpd_config c = { .make_host_keys = true };
+	char dir[64], *path = temp_path(dir, "key");
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		c.host_key_paths[i] = mem_printf("%s/%s", dir, names[i]);
+	assert_int_equal(sftpd_keys_load(&c), ERR_OK);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(ssh_key_type(c.host_keys[i]), types[i]);
+		unlink(c.host_key_paths[i]);
+	}
+	sftpd_config_free(&c);
+	rmdir(dir);
+	free(path);
+}
+
+static void
+test_default_host_keys_may_miss_but_one(void **state)
+{
+	struct sftpd_config c = { .default_host_keys = true };
+	char dir[64], *path = temp_path(dir, "rsa");
+
+	(void)state;
+	c.host_key_paths[0] = mem_printf("%s/none", dir);
+	c.host_key_paths[1] = mem_strdup(path);
+	assert_int_equal(sftpd_keys_load(&c), ERR_NOT_FOUND);
+	assert_int_equal(sftpd_make_host_key(path), ERR_OK);
+	assert_int_equal(sftpd_keys_load(&c), ERR_OK);
+	assert_int_equal(ssh_key_type(c.host_keys[0]), SSH_KEYTYPE_RSA);
+	unlink(path);
+	sftpd_config_free(&c);
+	rmdir(dir);
+	free(path);
+}
+
 static size_t
 read_config(const char *text, struct sftpd_config *c)
 {
@@ -287,7 +331,11 @@ test_config_has_defaults(void **state)
 	assert_int_equal(read_config("[sftp]\n", &c), 0);
 	assert_string_equal(c.host_key_paths[0],
 			    "/etc/sluice/ssh_host_ed25519_key");
-	assert_null(c.host_key_paths[1]);
+	assert_string_equal(c.host_key_paths[1],
+			    "/etc/sluice/ssh_host_ecdsa_key");
+	assert_string_equal(c.host_key_paths[2],
+			    "/etc/sluice/ssh_host_rsa_key");
+	assert_true(c.default_host_keys);
 	assert_int_equal(c.window, 8u << 20);
 	assert_int_equal(c.max_auth_tries, 6);
 	assert_int_equal(c.gcm, SFTPD_GCM_AUTO);
@@ -369,6 +417,9 @@ main(void)
 		cmocka_unit_test(test_a_rename_waits_on_both_names),
 		cmocka_unit_test(test_host_key_is_made_once_and_private),
 		cmocka_unit_test(test_host_key_that_others_may_read_is_refused),
+		cmocka_unit_test(
+			test_host_keys_are_of_the_types_that_they_are_named),
+		cmocka_unit_test(test_default_host_keys_may_miss_but_one),
 		cmocka_unit_test(test_config_has_defaults),
 		cmocka_unit_test(test_config_reads_every_setting),
 		cmocka_unit_test(test_config_complains_about_nonsense),
