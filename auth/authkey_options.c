@@ -85,34 +85,40 @@ two_digits(const char *s)
 	return (s[0] - '0') * 10 + (s[1] - '0');
 }
 
-/* YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, in UTC with a Z behind. */
+/* Two digits each for century, year, month, day, hour, minute, second. */
 static bool
-parse_time(const char *s, int64_t *out)
+parse_fields(const char *s, size_t n, struct tm *tm)
 {
 	int f[7] = { 0 };
-	size_t n = strlen(s), i;
-	struct tm tm = { 0 };
-	bool utc;
+	size_t i;
 
-	utc = n > 0 && (s[n - 1] == 'Z' || s[n - 1] == 'z');
-	n -= utc;
-	if (n != 8 && n != 12 && n != 14)
-		return false;
 	for (i = 0; i < n / 2; i++) {
 		f[i] = two_digits(s + 2 * i);
 		if (f[i] < 0)
 			return false;
 	}
-	if (f[2] < 1 || f[2] > 12 || f[3] < 1 || f[3] > 31 || f[4] > 23 ||
-	    f[5] > 59 || f[6] > 60)
+	tm->tm_year = f[0] * 100 + f[1] - 1900;
+	tm->tm_mon = f[2] - 1;
+	tm->tm_mday = f[3];
+	tm->tm_hour = f[4];
+	tm->tm_min = f[5];
+	tm->tm_sec = f[6];
+	tm->tm_isdst = -1;
+	return f[2] >= 1 && f[2] <= 12 && f[3] >= 1 && f[3] <= 31 &&
+	       f[4] <= 23 && f[5] <= 59 && f[6] <= 60;
+}
+
+/* YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, in UTC with a Z behind. */
+static bool
+parse_time(const char *s, int64_t *out)
+{
+	size_t n = strlen(s);
+	struct tm tm = { 0 };
+	const bool utc = n > 0 && (s[n - 1] == 'Z' || s[n - 1] == 'z');
+
+	n -= utc;
+	if ((n != 8 && n != 12 && n != 14) || !parse_fields(s, n, &tm))
 		return false;
-	tm.tm_year = f[0] * 100 + f[1] - 1900;
-	tm.tm_mon = f[2] - 1;
-	tm.tm_mday = f[3];
-	tm.tm_hour = f[4];
-	tm.tm_min = f[5];
-	tm.tm_sec = f[6];
-	tm.tm_isdst = -1;
 	*out = utc ? timegm(&tm) : mktime(&tm);
 	return *out > 0;
 }

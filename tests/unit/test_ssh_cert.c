@@ -48,9 +48,10 @@ check(const char *text, const char *addr, int64_t now, const char *expected)
 	struct ssh_cert_terms terms;
 	const char *why = ssh_cert_refused(&c, addr, now, &terms);
 
-	if (!why != !expected || (why && !strstr(why, expected)))
-		fail_msg("\"%s\" instead of \"%s\"", why ? why : "",
-			 expected ? expected : "");
+	if (!why)
+		why = "good";
+	if (!strstr(why, expected ? expected : "good"))
+		fail_msg("\"%s\" where it should be otherwise", why);
 	ssh_cert_free(&c);
 }
 
