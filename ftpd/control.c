@@ -105,11 +105,12 @@ control_bye(struct control *c, int code, const char *text)
 static void
 control_ping(struct control *c)
 {
-	uint64_t moved = c->transfer ? c->transfer->moved : 0;
+	const struct transfer *t = c->transfer;
 	struct evbuffer *out = bufferevent_get_output(c->bev);
+	uint64_t moved = t ? t->moved : 0;
+	bool still = moved == c->pinged || (t && t->state == TRANSFER_CLOSING);
 
-	if (moved == c->pinged && !c->mute && !c->gone &&
-	    evbuffer_get_length(out) == 0)
+	if (still && !c->mute && !c->gone && evbuffer_get_length(out) == 0)
 		bufferevent_write(c->bev, "...\r\n", 5);
 	c->pinged = moved;
 	loop_timer_set(c->timer, CONTROL_PING_MS);
