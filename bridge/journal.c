@@ -281,12 +281,13 @@ journal_list(struct journal *j, const struct journal_query *q,
 }
 
 void
-journal_attrs(struct journal *j, const char *store, const char *prefix,
+journal_attrs(struct journal *j, const struct journal_range *r,
 	      journal_done_fn *fn, void *arg)
 {
-	struct journal_query q = { .store = store, .key_prefix = prefix };
+	struct journal_op *op = journal_op_new(JOURNAL_OP_ATTRS, fn, arg);
 
-	ask(j, JOURNAL_OP_ATTRS, &q, fn, arg);
+	journal_op_copy_range(op, r);
+	submit(j, op);
 }
 
 void

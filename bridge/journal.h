@@ -206,9 +206,16 @@ void journal_list(struct journal *j, const struct journal_query *q,
 		  journal_done_fn *fn, void *arg);
 /* The parts of several uploads are read one by one with journal_get(). */
 
-/* Attributes of keys that start with prefix (at most 10,000). */
-void journal_attrs(struct journal *j, const char *store, const char *prefix,
+/*
+ * Attributes of keys from `from` to `to`, both included, that have no '/'
+ * behind the prefix, by key; at most JOURNAL_ATTRS_MAX, then `more`.
+ */
+struct journal_range {
+	const char *store, *prefix, *from, *to;
+};
+void journal_attrs(struct journal *j, const struct journal_range *r,
 		   journal_done_fn *fn, void *arg);
+#define JOURNAL_ATTRS_MAX 2000
 
 /* No completion with this arg comes any more. */
 void journal_forget(struct journal *j, void *arg);

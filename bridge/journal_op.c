@@ -188,6 +188,15 @@ journal_op_copy_query(struct journal_op *op, const struct journal_query *q)
 	op->query.after_id = copy_text(op, q->after_id);
 }
 
+void
+journal_op_copy_range(struct journal_op *op, const struct journal_range *r)
+{
+	op->range.store = copy_text(op, r->store);
+	op->range.prefix = copy_text(op, r->prefix);
+	op->range.from = copy_text(op, r->from);
+	op->range.to = copy_text(op, r->to);
+}
+
 static void
 free_tx(struct journal_tx *tx)
 {
@@ -213,6 +222,10 @@ free_copies(struct journal_op *op)
 	free((void *)op->query.key_prefix);
 	free((void *)op->query.user);
 	free((void *)op->query.after_id);
+	free((void *)op->range.store);
+	free((void *)op->range.prefix);
+	free((void *)op->range.from);
+	free((void *)op->range.to);
 }
 
 void
@@ -221,6 +234,7 @@ journal_op_refuse(struct journal_op *op, enum err err)
 	free_copies(op);
 	memset(&op->tx, 0, sizeof(op->tx));
 	memset(&op->query, 0, sizeof(op->query));
+	memset(&op->range, 0, sizeof(op->range));
 	op->kind = JOURNAL_OP_NONE;
 	op->err = err;
 	op->bytes = 0;

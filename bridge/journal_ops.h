@@ -23,7 +23,6 @@
 #define JOURNAL_KIND_MAX 63	/* bytes in the name of a kind of event */
 #define JOURNAL_LIST_MAX 1000	/* uploads in one list */
 #define JOURNAL_PARTS_MAX 10000 /* parts of one upload */
-#define JOURNAL_ATTRS_MAX 10000 /* attributes in one answer */
 #define JOURNAL_EVENTS_MAX 100	/* events of one upload */
 #define JOURNAL_PRUNE_MAX 500	/* rows that one prune deletes, a table */
 
@@ -101,7 +100,7 @@ struct journal_ops {
 	enum err (*get)(void *db, const char *id, struct journal_rows *rows);
 	enum err (*list)(void *db, const struct journal_query *q,
 			 struct journal_rows *rows);
-	enum err (*attrs)(void *db, const char *store, const char *prefix,
+	enum err (*attrs)(void *db, const struct journal_range *range,
 			  struct journal_rows *rows);
 	enum err (*events)(void *db, const char *upload,
 			   struct journal_rows *rows);

@@ -47,7 +47,8 @@ struct journal_op {
 	size_t bytes;	     /* copied for it */
 	size_t result_bytes; /* held by rows */
 	struct journal_tx tx;
-	struct journal_query query; /* list; find, attrs, get: its strings */
+	struct journal_query query; /* list; find, get: its strings */
+	struct journal_range range; /* attrs */
 	int64_t before_ms;
 	size_t attrs_max;
 	struct journal_rows rows;
@@ -84,6 +85,8 @@ struct journal_op *journal_op_new(enum journal_op_kind kind,
 void journal_op_free(struct journal_op *op);
 /* ERR_INVALID: tx cannot be carried out. Copies it otherwise. */
 enum err journal_op_copy_tx(struct journal_op *op, const struct journal_tx *tx);
+void journal_op_copy_range(struct journal_op *op,
+			   const struct journal_range *r);
 void journal_op_copy_query(struct journal_op *op,
 			   const struct journal_query *q);
 /* Drops what was copied; the operation only waits to say err. */

@@ -133,7 +133,7 @@ enum err journal_sqlite_get(void *db, const char *id,
 			    struct journal_rows *rows);
 enum err journal_sqlite_list(void *db, const struct journal_query *q,
 			     struct journal_rows *rows);
-enum err journal_sqlite_attrs(void *db, const char *store, const char *prefix,
+enum err journal_sqlite_attrs(void *db, const struct journal_range *range,
 			      struct journal_rows *rows);
 enum err journal_sqlite_events(void *db, const char *upload,
 			       struct journal_rows *rows);

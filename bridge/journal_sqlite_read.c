@@ -10,6 +10,7 @@
 #define LIVE_STATES ((1u << UPLOAD_ABORTING) - 1)
 #define ACTIVE_STATES (LIVE_STATES | 1u << UPLOAD_ABORTING)
 #define FAILED_STATES (1u << UPLOAD_ABORTED | 1u << UPLOAD_LOST)
+#define FOLDERS_MAX 4000 /* left in one answer; a page has fewer */
 #define ENDED_STATES (FAILED_STATES | 1u << UPLOAD_PUBLISHED)
 
 static enum err
@@ -203,28 +204,85 @@ take_attr(sqlite3_stmt *st, struct journal_attr *a)
 	return err;
 }
 
-enum err
-journal_sqlite_attrs(void *arg, const char *store, const char *prefix,
-		     struct journal_rows *rows)
+/* A walk over attributes that leaves out what lies in deeper folders. */
+struct attr_walk {
+	struct journal_sqlite_db *db;
+	sqlite3_stmt *st;
+	size_t skip;		      /* bytes of the prefix */
+	char next[STORE_KEY_MAX + 1]; /* where to go on behind a folder */
+};
+
+/* The first key behind the folder that holds this one: '0' follows '/'. */
+static bool
+leaves_folder(struct attr_walk *w, const char *key)
 {
-	struct journal_sqlite_db *db = arg;
-	sqlite3_stmt *st = db->stmts[STMT_ATTRS];
+	size_t n = strlen(key);
+	const char *slash = n < w->skip ? NULL : strchr(key + w->skip, '/');
+
+	if (slash == NULL)
+		return false;
+	n = (size_t)(slash - key);
+	memcpy(w->next, key, n);
+	w->next[n] = '/' + 1;
+	w->next[n + 1] = '\0';
+	return true;
+}
+
+/* Reads from `from` on up to a deeper folder, which is then left; its rc. */
+static int
+walk_attrs(struct attr_walk *w, const char *from, struct journal_rows *rows,
+	   enum err *err)
+{
+	struct journal_attr *a;
 	int rc;
 
-	journal_sqlite_bind_text(st, 1, store);
-	bind_prefix(st, 2, prefix);
-	sqlite3_bind_int64(st, 4, JOURNAL_ATTRS_MAX + 1);
-	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+	journal_sqlite_bind_text(w->st, 2, from);
+	w->next[0] = '\0';
+	while ((rc = sqlite3_step(w->st)) == SQLITE_ROW) {
 		if (rows->nattrs == JOURNAL_ATTRS_MAX) {
 			rows->more = true;
 			break;
 		}
-		if (take_attr(st, journal_rows_attr(rows)) != ERR_OK) {
-			sqlite3_reset(st);
-			return bad_row(db, "attributes");
+		a = journal_rows_attr(rows);
+		*err = take_attr(w->st, a);
+		if (*err != ERR_OK)
+			break;
+		if (leaves_folder(w, a->key)) {
+			rows->nattrs--;
+			break;
 		}
 	}
-	return end_read(db, st, rc, "read attributes");
+	return rc;
+}
+
+enum err
+journal_sqlite_attrs(void *arg, const struct journal_range *range,
+		     struct journal_rows *rows)
+{
+	struct journal_sqlite_db *db = arg;
+	struct attr_walk w = { .db = db,
+			       .st = db->stmts[STMT_ATTRS],
+			       .skip = strlen(range->prefix) };
+	char from[STORE_KEY_MAX + 1] = "";
+	enum err err = ERR_OK;
+	unsigned folders = 0;
+	int rc;
+
+	str_copy(from, sizeof(from), range->from);
+	do {
+		journal_sqlite_bind_text(w.st, 1, range->store);
+		journal_sqlite_bind_text(w.st, 3, range->to);
+		sqlite3_bind_int64(w.st, 4, JOURNAL_ATTRS_MAX + 1);
+		rc = walk_attrs(&w, from, rows, &err);
+		if (err != ERR_OK) {
+			sqlite3_reset(w.st);
+			return bad_row(db, "attributes");
+		}
+		err = end_read(db, w.st, rc, "read attributes");
+		str_copy(from, sizeof(from), w.next);
+	} while (err == ERR_OK && *from && ++folders < FOLDERS_MAX);
+	rows->more = rows->more || *from;
+	return err;
 }
 
 static enum err

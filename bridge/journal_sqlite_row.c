@@ -144,7 +144,7 @@ static const char *const texts[STMT_COUNT] = {
 			     " WHERE state > 6 AND " FILTER STORE BY_ID,
 	[STMT_LIST_ALL] = "SELECT @ FROM uploads WHERE " FILTER STORE BY_ID,
 	[STMT_ATTRS] = "SELECT store, key, etag, mtime, mode FROM attributes"
-		       " WHERE store = ?1 AND key >= ?2 AND key < ?3"
+		       " WHERE store = ?1 AND key >= ?2 AND key <= ?3"
 		       " ORDER BY key LIMIT ?4",
 	[STMT_EVENTS] = "SELECT seq, id, kind, at, body FROM events"
 			" WHERE upload = ?1 ORDER BY seq LIMIT ?2",

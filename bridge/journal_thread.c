@@ -48,7 +48,7 @@ run_op(struct journal *j, struct journal_op *op)
 	case JOURNAL_OP_LIST:
 		return j->ops->list(j->db, q, &op->rows);
 	case JOURNAL_OP_ATTRS:
-		return j->ops->attrs(j->db, q->store, q->key_prefix, &op->rows);
+		return j->ops->attrs(j->db, &op->range, &op->rows);
 	case JOURNAL_OP_CHECKPOINT:
 		return j->ops->checkpoint != NULL ? j->ops->checkpoint(j->db)
 						  : ERR_OK;

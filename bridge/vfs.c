@@ -28,6 +28,13 @@ call_gone(void *arg)
 		call_free(c);
 }
 
+void
+vfs_call_drop(struct vfs_call *c)
+{
+	session_detach(&c->gone);
+	call_free(c);
+}
+
 struct vfs_call *
 vfs_call_new(struct session *s)
 {
@@ -52,7 +59,7 @@ vfs_call_end(struct vfs_call *c, enum err err, const char *why)
 	else if (c->open)
 		c->open(c->arg, err, why, err ? NULL : c->file);
 	else if (c->dir)
-		c->dir(c->arg, err, why, err ? NULL : c->folder);
+		c->dir(c->arg, err, why, NULL); /* only to refuse */
 	else if (c->read)
 		c->read(c->arg, err, why, NULL, 0);
 	else if (c->done)
@@ -192,10 +199,12 @@ attrs_read(void *arg, const struct journal_reply *r)
 void
 vfs_attrs_look(struct vfs_call *c, void (*then)(struct vfs_call *c))
 {
+	struct journal_range r = { store_name(c->name.store), c->name.literal,
+				   c->name.literal, c->name.literal };
+
 	c->then = then;
 	c->journal = true;
-	journal_attrs(session_bridge(c->s)->journal, store_name(c->name.store),
-		      c->name.literal, attrs_read, c);
+	journal_attrs(session_bridge(c->s)->journal, &r, attrs_read, c);
 }
 
 static void

@@ -38,8 +38,8 @@ struct vfs_call {
 	vfs_done_fn *done;
 	vfs_stat_fn *stat;
 	vfs_open_fn *open;
-	vfs_dir_fn *dir;
-	vfs_read_fn *read; /* only to refuse */
+	vfs_dir_fn *dir; /* only to refuse, as is the next one */
+	vfs_read_fn *read;
 	void *arg;
 
 	struct vfs_stat st;
@@ -49,8 +49,7 @@ struct vfs_call {
 	bool replace;
 	const struct vfs_file_events *events;
 	void *events_arg;
-	struct vfs_file *file; /* result of open */
-	struct vfs_dir *folder;
+	struct vfs_file *file;		  /* result of open */
 	void (*then)(struct vfs_call *c); /* after a shared step */
 };
 
@@ -62,6 +61,8 @@ struct vfs_call {
 struct vfs_call *vfs_call_new(struct session *s);
 bool vfs_call_name(struct vfs_call *c, struct vfs_name *n, const char *path,
 		   unsigned right);
+/* Another struct completes it: c is gone. Nothing of it may be under way. */
+void vfs_call_drop(struct vfs_call *c);
 /* Ends the call from the loop: never from inside the caller's call. */
 void vfs_call_end_soon(struct vfs_call *c, enum err err, const char *why);
 /* Ends the call now; we are in a completion. */

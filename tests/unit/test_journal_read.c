@@ -268,9 +268,12 @@ test_list_is_at_most_a_thousand(void **state)
 static struct got
 attrs(struct world *w, const char *prefix)
 {
+	char to[STORE_KEY_MAX];
+	struct journal_range r = { "main", prefix, prefix, to };
 	struct got g = { 0 };
 
-	journal_attrs(w->journal, "main", prefix, take, &g);
+	snprintf(to, sizeof(to), "%s\xff", prefix);
+	journal_attrs(w->journal, &r, take, &g);
 	wait_calls(w, &g, 1);
 	assert_int_equal(g.err, ERR_OK);
 	return g;
@@ -309,9 +312,40 @@ test_attributes_are_replaced_and_dropped(void **state)
 	assert_int_equal(g.attrs[0].mode, 0640);
 	assert_int_equal(g.attrs[1].mtime, 2);
 	assert_int_equal(commit(w, &tx), ERR_OK);
-	assert_int_equal(attrs(w, "").n, 2);
+	assert_int_equal(attrs(w, "").n, 1); /* d/b lies deeper */
 	assert_int_equal(attrs(w, "d/").n, 1);
 	assert_int_equal(commit(w, &tx), ERR_OK); /* gone already */
+}
+
+static void
+test_attributes_of_a_page_leave_deeper_folders_out(void **state)
+{
+	static const char *const keys[] = { "d/a",   "d/b",   "d/b!",
+					    "d/b/x", "d/b/y", "d/b/y/z",
+					    "d/b0",  "d/c",   "d/d" };
+	struct journal_range r = { "main", "d/", "d/b", "d/c" };
+	struct got g = { 0 };
+	struct world *w = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		put_attr(w, keys[i], (int64_t)i);
+	journal_attrs(w->journal, &r, take, &g);
+	wait_calls(w, &g, 1);
+	assert_int_equal(g.err, ERR_OK);
+	assert_false(g.more);
+	assert_int_equal(g.n, 4);
+	assert_string_equal(g.attrs[0].key, "d/b");
+	assert_string_equal(g.attrs[1].key, "d/b!");
+	assert_string_equal(g.attrs[2].key, "d/b0");
+	assert_string_equal(g.attrs[3].key, "d/c");
+	/* One key, as STAT asks. */
+	g = (struct got){ 0 };
+	r = (struct journal_range){ "main", "d/b", "d/b", "d/b" };
+	journal_attrs(w->journal, &r, take, &g);
+	wait_calls(w, &g, 1);
+	assert_int_equal(g.n, 1);
+	assert_string_equal(g.attrs[0].key, "d/b");
 }
 
 /* Pruning. */
@@ -498,6 +532,7 @@ main(void)
 		T(test_list_goes_on_after_an_id),
 		T(test_list_is_at_most_a_thousand),
 		T(test_attributes_are_replaced_and_dropped),
+		T(test_attributes_of_a_page_leave_deeper_folders_out),
 		T(test_prune_takes_old_ended_rows_with_their_parts),
 		T(test_prune_leaves_what_has_work_left),
 		T(test_prune_is_done_in_pieces),

@@ -195,14 +195,14 @@ test_list_shows_own_uploads_and_hides_what_was_removed(void **state)
 	assert_int_equal(writer_open(&x, a, "/d/two", VFS_CREAT | VFS_TRUNC, 0),
 			 ERR_OK);
 	assert_int_equal(writer_write(&x, 0, 5, 2), ERR_OK);
-	check_list(a, "/d", "two:5 e/:0 one:10 ");
+	check_list(a, "/d", "e/:0 one:10 two:5 ");
 	check_list(b, "/d", "e/:0 one:10 two:20 ");
 	assert_int_equal(writer_close(&x, VFS_BROKEN), ERR_OK);
-	check_list(a, "/d", "two:5 e/:0 one:10 ");
+	check_list(a, "/d", "e/:0 one:10 two:5 ");
 	/* A removed object does not show while its upload lives. */
 	assert_int_equal(do_put(a, "/d/one.filepart", 7, 3), ERR_OK);
 	assert_int_equal(do_remove(a, "/d/one"), ERR_OK);
-	check_list(a, "/d", "two:5 one.filepart:7 e/:0 ");
+	check_list(a, "/d", "e/:0 one.filepart:7 two:5 ");
 	assert_int_equal(do_rename(a, "/d/one.filepart", "/d/one", false),
 			 ERR_OK);
 	check_list(b, "/d", "e/:0 one:7 two:20 ");
