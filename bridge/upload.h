@@ -89,7 +89,7 @@ struct upload_call *upload_look(struct uploads *us, struct upload_who who,
 /*
  * LIST: live uploads whose key lies directly below key_prefix; own ones with
  * their offsets as far as journal, memory and LIVE records tell; others only
- * as hidden or other. At most 1000.
+ * where they hide an object. At most 10,000.
  */
 typedef void upload_scan_fn(void *arg, enum err err, const char *why,
 			    const struct upload_view *v, size_t n);

@@ -177,14 +177,17 @@ upload_look(struct uploads *us, struct upload_who who,
 
 /* LIST. */
 
+#define SCAN_MAX 10000 /* uploads of one folder that a listing shows */
+
 struct scanner {
 	struct upload_call call;
 	struct store *store;
 	char prefix[STORE_KEY_MAX + 1];
 	char user[JOURNAL_USER_MAX + 1];
-	struct journal_upload *rows;
-	struct upload_view *views;
-	size_t n, i;
+	char after[ID_LEN + 1];
+	struct upload_view *views; /* path and key are their own */
+	char (*ids)[ID_LEN + 1];
+	size_t n, room, i;
 	upload_scan_fn *fn;
 	void *arg;
 };
@@ -196,8 +199,12 @@ scanner_deliver(struct upload_call *c)
 
 	if (!c->dropped)
 		s->fn(s->arg, c->err, c->why, s->views, s->n);
-	free(s->rows);
+	for (size_t i = 0; i < s->n; i++) {
+		free((char *)s->views[i].path);
+		free((char *)s->views[i].key);
+	}
 	free(s->views);
+	free(s->ids);
 	free(s);
 }
 
@@ -216,30 +223,64 @@ scan_parts(void *arg, const struct journal_reply *r)
 	scan_next(s);
 }
 
+/* Finds the offsets of those that only journal and spool can tell. */
 static void
 scan_next(struct scanner *s)
 {
-	for (; s->i < s->n; s->i++) {
+	for (; s->i < s->n && !s->call.dropped; s->i++) {
 		struct upload_view *v = &s->views[s->i];
-		const struct journal_upload *row = &s->rows[s->i];
 		struct upload *u;
 
 		if (!v->found)
 			continue;
-		u = upload_by_id(s->call.us, row->id);
+		u = upload_by_id(s->call.us, s->ids[s->i]);
 		if (in_memory(u)) {
 			v->end = u->end;
-		} else if (row->state == UPLOAD_CLOSING ||
-			   row->state == UPLOAD_COMPLETING ||
-			   row->state == UPLOAD_SEALED) {
-			v->end = row->end;
-		} else {
-			journal_get(s->call.us->b->journal, row->id, scan_parts,
-				    s);
+		} else if (v->state == UPLOAD_OPEN ||
+			   v->state == UPLOAD_PARKED) {
+			journal_get(s->call.us->b->journal, s->ids[s->i],
+				    scan_parts, s);
 			return;
 		}
 	}
 	call_finish(&s->call, ERR_OK, NULL);
+}
+
+static void
+scan_add(struct scanner *s, const struct journal_upload *row)
+{
+	struct upload_view *v;
+
+	if (s->n == s->room) {
+		s->room = s->room ? 2 * s->room : 16;
+		s->views = mem_resize(s->views, s->room * sizeof(*v));
+		s->ids = mem_resize(s->ids, s->room * sizeof(s->ids[0]));
+	}
+	v = &s->views[s->n];
+	memset(v, 0, sizeof(*v));
+	view_row(v, row, s->user, row->path);
+	if (!v->found && !v->hidden)
+		return;
+	v->end = row->end;
+	v->path = mem_strdup(row->path);
+	v->key = mem_strdup(row->key);
+	memcpy(s->ids[s->n++], row->id, ID_LEN + 1);
+}
+
+static void scan_rows(void *arg, const struct journal_reply *r);
+
+static void
+scan_more(struct scanner *s)
+{
+	struct journal_query q = { .store = store_name(s->store),
+				   .key_prefix = s->prefix,
+				   .after_id = *s->after ? s->after : NULL,
+				   .max = 1000 };
+
+	q.states = 1u << UPLOAD_OPEN | 1u << UPLOAD_PARKED |
+		   1u << UPLOAD_CLOSING | 1u << UPLOAD_SEALED |
+		   1u << UPLOAD_COMPLETING;
+	journal_list(s->call.us->b->journal, &q, scan_rows, s);
 }
 
 static void
@@ -252,20 +293,15 @@ scan_rows(void *arg, const struct journal_reply *r)
 		call_finish(&s->call, r->err, NULL);
 		return;
 	}
-	s->rows = mem_array(r->n + 1, sizeof(*s->rows));
-	s->views = mem_array(r->n + 1, sizeof(*s->views));
-	for (i = 0; i < r->n; i++) {
-		struct journal_upload *row = &s->rows[s->n];
-
-		if (strchr(r->uploads[i].key + skip, '/'))
-			continue;
-		*row = r->uploads[i];
-		view_row(&s->views[s->n], row, s->user, row->path);
-		s->views[s->n].path = row->path;
-		s->views[s->n].key = row->key;
-		s->n++;
+	for (i = 0; i < r->n && s->n < SCAN_MAX; i++)
+		if (!strchr(r->uploads[i].key + skip, '/'))
+			scan_add(s, &r->uploads[i]);
+	if (r->more && r->n && s->n < SCAN_MAX && !s->call.dropped) {
+		memcpy(s->after, r->uploads[r->n - 1].id, ID_LEN + 1);
+		scan_more(s);
+	} else {
+		scan_next(s);
 	}
-	scan_next(s);
 }
 
 struct upload_call *
@@ -273,7 +309,6 @@ upload_scan(struct uploads *us, struct upload_who who, struct store *store,
 	    const char *key_prefix, upload_scan_fn *fn, void *arg)
 {
 	struct scanner *s = mem_alloc(sizeof(*s));
-	struct journal_query q = { 0 };
 
 	call_init(&s->call, us, scanner_deliver);
 	s->store = store;
@@ -281,13 +316,7 @@ upload_scan(struct uploads *us, struct upload_who who, struct store *store,
 	s->arg = arg;
 	str_copy(s->prefix, sizeof(s->prefix), key_prefix);
 	str_copy(s->user, sizeof(s->user), who.user->name);
-	q.states = 1u << UPLOAD_OPEN | 1u << UPLOAD_PARKED |
-		   1u << UPLOAD_CLOSING | 1u << UPLOAD_SEALED |
-		   1u << UPLOAD_COMPLETING;
-	q.store = store_name(store);
-	q.key_prefix = s->prefix;
-	q.max = 1000;
-	journal_list(us->b->journal, &q, scan_rows, s);
+	scan_more(s);
 	return &s->call;
 }
 

@@ -56,7 +56,11 @@ published(struct upload *u, enum err err, void *arg)
 	upload_end(u);
 }
 
-/* What the object's own metadata cannot say is kept beside it. */
+/*
+ * A time that the client set is kept beside the object even where its metadata
+ * has it too: a store's listing does not tell metadata, and asking for each
+ * key would cost a request for each.
+ */
 static void
 attr_fill(struct upload *u, struct commit *c)
 {
@@ -66,7 +70,7 @@ attr_fill(struct upload *u, struct commit *c)
 	str_copy(a->key, sizeof(a->key), u->row.key);
 	str_copy(a->etag, sizeof(a->etag), u->row.etag);
 	a->mtime = u->row.mtime;
-	if (u->row.mtime && u->row.mtime != u->meta_mtime)
+	if (u->row.mtime)
 		c->tx.attr = a;
 	else
 		c->tx.attr_drop = a;
