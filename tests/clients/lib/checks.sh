@@ -51,8 +51,7 @@ check_resume() {
 	give_folder /show
 	make_file long $LONG 3
 	watch_final "$path"
-	partial=$path
-	! declare -F partial_name >/dev/null || partial=$(partial_name "$path")
+	partial=$(partial_name "$path")
 	before=$(received)
 	set -m
 	(upload "$PWD/long" "$path") >cut.out 2>&1 </dev/null &
@@ -90,13 +89,13 @@ check_download() {
 	make_file source $BIG 4
 	give source /show/$PROTO-down.mov
 	download /show/$PROTO-down.mov "$PWD/back"
-	cmp source back
+	cmp source back || fail "the downloaded file differs"
 	if declare -F download_rest >/dev/null; then
 		head -c 5000000 source >part
 		touch -d "@$TIME" part
 		download_rest /show/$PROTO-down.mov "$PWD/part" ||
 			fail "the client cannot go on with a download"
-		cmp source part
+		cmp source part || fail "the rest of the file differs"
 	fi
 }
 
