@@ -98,18 +98,16 @@ handle_free(struct handle *h)
 uint64_t
 handle_write_offset(struct handle *h, uint64_t off)
 {
-	if (!(h->flags & VFS_APPEND) || h->size == 0)
+	if (!(h->flags & VFS_APPEND))
 		return off;
 	/*
 	 * A client that knows where the file ends says so, and is believed.
 	 * One that leaves it to APPEND counts from its own beginning, or
-	 * always writes at 0.
+	 * always writes at 0, or begins at 0 again with each of its buffers.
 	 */
-	if (off == 0) {
-		h->appending = true;
-		return h->size + h->written;
-	}
-	return h->appending ? h->size + off : off;
+	if (off == 0)
+		h->base = h->size + h->written;
+	return h->base + off;
 }
 
 void

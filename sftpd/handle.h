@@ -35,7 +35,7 @@ struct handle {
 	bool paused;
 	uint64_t size;	  /* at OPEN, for APPEND */
 	uint64_t written; /* by this handle */
-	bool appending;	  /* offsets count from `size` */
+	uint64_t base;	  /* where a client that leaves it to APPEND began */
 	uint32_t *acks;	  /* ids of WRITEs whose reply is held back */
 	unsigned nacks;
 

@@ -243,6 +243,32 @@ test_append_decides_only_where_the_client_does_not(void **state)
 }
 
 static void
+test_append_may_begin_at_0_with_each_buffer(void **state)
+{
+	const uint32_t flags =
+		SFTP_WRITE_FLAG | SFTP_APPEND_FLAG | SFTP_CREAT_FLAG;
+	static const char *const paths[] = { "/old", "/new" };
+	struct world *w = *state;
+	struct client *c = client_sftp(w);
+	struct buf h;
+	size_t i, n, old;
+
+	fake_put(w->fake, "/old", "0123", 4);
+	for (i = 0; i < 2; i++) {
+		old = i == 0 ? 4 : 0;
+		open_file(c, paths[i], flags, &h);
+		expect_status(c, ask_write(c, &h, 0, "45", 2), SFTP_FX_OK);
+		expect_status(c, ask_write(c, &h, 2, "67", 2), SFTP_FX_OK);
+		expect_status(c, ask_write(c, &h, 0, "89", 2), SFTP_FX_OK);
+		expect_status(c, ask_write(c, &h, 2, "ab", 2), SFTP_FX_OK);
+		buf_free(&h);
+		assert_memory_equal(fake_get(w->fake, paths[i], &n),
+				    "0123456789ab" + 4 - old, 8 + old);
+		assert_int_equal(n, 8 + old);
+	}
+}
+
+static void
 test_many_reads_are_answered_in_full_and_in_order(void **state)
 {
 	enum { SIZE = 1000000, CHUNK = 32768 };
@@ -475,6 +501,7 @@ main(void)
 		T(test_a_write_behind_fsetstat_waits_for_it),
 		T(test_a_failing_write_says_why_and_fails_close),
 		T(test_append_decides_only_where_the_client_does_not),
+		T(test_append_may_begin_at_0_with_each_buffer),
 		T(test_many_reads_are_answered_in_full_and_in_order),
 		T(test_a_client_that_does_not_listen_stops_the_reads),
 		T(test_replies_that_nobody_takes_stop_the_input),
