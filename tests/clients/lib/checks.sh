@@ -9,6 +9,13 @@ BIG=12000000 # three parts
 SMALLER=6500000
 LONG=40000000
 
+# As watch_final and watch_end; the watcher has begun when it comes back.
+watch() {
+	rm -f "$T/watch.log"
+	watch_final "$1"
+	wait_for 20 test -s "$T/watch.log" || fail "the watcher did not start"
+}
+
 # give FILE PATH: puts a file there by other means than the client under test.
 give() {
 	sftp_batch <<<"put -p \"$1\" \"$2\""
@@ -37,7 +44,7 @@ check_upload() {
 	for file in big small empty; do
 		path=/show/$PROTO-$file.mov
 		[ $file != small ] || path="/show/$PROTO zwölf Töne.mov"
-		watch_final "$path"
+		watch "$path"
 		upload "$PWD/$file" "$path"
 		published "$path" "$file"
 		watch_end none "$file"
@@ -47,23 +54,18 @@ check_upload() {
 # As "client cut" of resume_case, for any client: it is stopped and let go on
 # in turns, so that it can be killed at a given place however fast it is.
 check_resume() {
-	local path=/show/$PROTO-resumed.mov partial offset before sent
+	local path partial offset before sent n
 	give_folder /show
-	make_file long $LONG 3
-	watch_final "$path"
-	partial=$(partial_name "$path")
-	before=$(received)
-	set -m
-	(upload "$PWD/long" "$path") >cut.out 2>&1 </dev/null &
-	CUT_PID=$!
-	set +m
-	echo $CUT_PID >"$T/cut.pid"
-	"$PYTHON" "$CLIENTS/lib/cut.py" $CUT_PID $before $((LONG / 2)) || {
-		cat cut.out
-		fail "the upload was over before it could be cut"
-	}
-	wait $CUT_PID 2>/dev/null || :
-	! declare -F after_cut >/dev/null || after_cut
+	for n in 1 2 3 4; do
+		[ $n != 4 ] || fail "the upload was over before it could be cut"
+		path=/show/$PROTO-resumed$n.mov
+		make_file long $LONG 3
+		watch $path
+		! cut_upload $path || break
+		LONG=$((LONG * 2))
+		kill "$WATCH_PID"
+	done
+	partial=$(partial_name $path)
 	wait_for 5 parked "$partial" || fail "nothing to resume at $partial"
 	offset=$(remote_size "$partial")
 	[ "$offset" -ge $((LONG / 2 - 1000000)) ] && [ "$offset" -lt $LONG ] ||
@@ -78,6 +80,25 @@ check_resume() {
 	watch_end none long
 	[ $sent = $((LONG - offset)) ] ||
 		echo "NOTE: the client sends its last $((sent - LONG + offset)) bytes again"
+}
+
+# False: the upload was too fast to be cut.
+cut_upload() { # PATH
+	local before status=0
+	before=$(received)
+	set -m
+	(upload "$PWD/long" "$1") >cut.out 2>&1 </dev/null &
+	CUT_PID=$!
+	set +m
+	echo $CUT_PID >"$T/cut.pid"
+	"$PYTHON" "$CLIENTS/lib/cut.py" $CUT_PID "$before" $((LONG / 2)) ||
+		status=1
+	kill -KILL -- -$CUT_PID 2>/dev/null || :
+	wait $CUT_PID 2>/dev/null || :
+	! declare -F after_cut >/dev/null || after_cut
+	rm -f "$T/cut.pid"
+	[ $status = 0 ] || cat cut.out
+	return $status
 }
 
 parked() {
@@ -110,7 +131,7 @@ check_list() {
 		put two "$d/übung.txt"
 		mkdir $d/sub
 	EOT
-	list $d >found
+	list $d | tr -d '\r' >found
 	listed one.mov 12345
 	listed "two words.txt" 17
 	listed "übung.txt" 17
@@ -179,7 +200,7 @@ check_overwrite() {
 	make_file new $SMALLER 11
 	give_folder /show
 	give old $path
-	watch_final $path
+	watch $path
 	(overwrite_with "$PWD/new" $path)
 	eq "$(sha256 new)" "$(object_sha256 $path)" "SHA-256 of $path"
 	eq 2 "$(events $path)" "events: the old object's and the new one's"

@@ -4,7 +4,7 @@ cut.py GROUP BEFORE BYTES      kills a client in the middle of an upload
 
 The process group is stopped and let go on in turns, so that the client, however
 fast, is killed when the gateway has received BYTES more than BEFORE. Fails when
-the group is gone before that."""
+the group is gone before that, or twice as much was received."""
 import json
 import os
 import signal
@@ -45,15 +45,17 @@ def alive(group):
 
 
 def cut(group, before, wanted):
+    if os.getuid() == 0:
+        os.nice(-10)  # who waits for his turn comes too late
     deadline = time.monotonic() + 60
     while alive(group) and time.monotonic() < deadline:
         if received() == before:
             time.sleep(0.002)
             continue
         os.killpg(group, signal.SIGSTOP)
-        if settled() - before >= wanted:
+        if (now := settled() - before) >= wanted:
             os.killpg(group, signal.SIGKILL)
-            return 0
+            return 0 if now < 2 * wanted else 1
         os.killpg(group, signal.SIGCONT)
         time.sleep(0.004)
     return 1

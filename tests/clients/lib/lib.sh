@@ -108,7 +108,7 @@ one() { # OPERATION
 		FAILED+=" $PROTO/$1"
 		# What it left must not fail the others.
 		[ "$1" != resume ] ||
-			sftp_batch <<<"-rm $(partial_name /show/$PROTO-resumed.mov)" \
+			sftp_batch <<<"-rm $(partial_name /show/$PROTO-resumed*.mov)" \
 				>/dev/null 2>&1 || :
 	fi
 	gw_running || fail "the gateway is gone"
