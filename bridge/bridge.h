@@ -36,6 +36,8 @@ struct bridge_config {
 	uint64_t spool_max;
 	uint64_t spool_free_max;     /* freed segments kept, per worker */
 	unsigned spool_sync_ms;	     /* 2000 */
+	uint64_t unsynced_max;	     /* bytes of the node */
+	unsigned slow_patience_ms;   /* 300000: how long a client is slowed */
 	uint64_t park_ttl_ms;	     /* 7 d */
 	unsigned parts_in_flight;    /* per upload: 4 */
 	unsigned requests_max;	     /* per worker: 16 */

@@ -187,6 +187,7 @@ bridge_config_read(struct conf *conf, struct bridge_config *out)
 {
 	struct conf_range spool = { 4 * GIB, 64 * MIB, INT64_MAX };
 	struct conf_range kept = { 256 * MIB, 0, 64 * GIB };
+	struct conf_range unsynced = { GIB, 16 * MIB, INT64_MAX };
 	struct conf_range ttl = { 7 * DAY, 60 * SECOND, 3650 * DAY };
 
 	memset(out, 0, sizeof(*out));
@@ -201,6 +202,9 @@ bridge_config_read(struct conf *conf, struct bridge_config *out)
 	out->spool_max = conf_size(conf, SECTION, "spool_max", spool);
 	out->spool_free_max = conf_size(conf, SECTION, "spool_free_max", kept);
 	out->spool_sync_ms = ms_read(conf, "spool_sync", 2 * SECOND, 10);
+	out->unsynced_max = conf_size(conf, SECTION, "unsynced_max", unsynced);
+	out->slow_patience_ms =
+		ms_read(conf, "slow_patience", 300 * SECOND, SECOND);
 	out->park_ttl_ms = conf_time(conf, SECTION, "park_ttl", ttl);
 	out->parts_in_flight = count_read(conf, "parts_in_flight", 4, 64);
 	out->requests_max = count_read(conf, "requests_max", 16, 1000);

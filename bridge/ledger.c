@@ -292,6 +292,16 @@ ledger_worker(const struct ledger *l, int slot, struct ledger_worker *out)
 }
 
 bool
+ledger_is_first(const struct ledger *l)
+{
+	int i = -1;
+
+	while ((i = ledger_next(l, i)) >= 0 && l->sh->slots[i].draining)
+		;
+	return i >= 0 && i == l->slot;
+}
+
+bool
 ledger_may_accept(const struct ledger *l)
 {
 	const struct ledger_slot *mine = ledger_mine(l);

@@ -75,9 +75,14 @@ enum ledger_gauge {
 	LEDGER_STORED,
 	LEDGER_PUBLISHED,
 	LEDGER_FAILED,
+	LEDGER_OVERDRAFT, /* spool bytes received without room for them */
+	LEDGER_UNSYNCED,  /* spool bytes that a loss of power would take */
 	LEDGER_GAUGES
 };
 void ledger_add(struct ledger *l, enum ledger_gauge g, int64_t n);
+
+/* True for the first of the workers that are not on their way out. */
+bool ledger_is_first(const struct ledger *l);
 
 /* True while this worker should accept: not clearly above the least loaded. */
 bool ledger_may_accept(const struct ledger *l);
@@ -108,7 +113,22 @@ void ledger_session_end(struct ledger *l, const char *user);
 enum err ledger_spool_take(struct ledger *l, const char *user, uint64_t n,
 			   bool finish);
 void ledger_spool_give(struct ledger *l, const char *user, uint64_t n);
-uint64_t ledger_spool_used(const struct ledger *l); /* the node's */
+/* Bytes that are in the spool already: counted, whether they fit or not. */
+void ledger_spool_charge(struct ledger *l, const char *user, uint64_t n);
+
+/*
+ * Spool bytes of uploads that nobody drives, of the node. They count against
+ * the quota, but never for more than half of it, so that what goes on can go
+ * on. Who parks an upload or takes it up adjusts them; ledger_parked_set()
+ * puts right what a process that was killed left out.
+ */
+void ledger_parked_add(struct ledger *l, int64_t n);
+void ledger_parked_set(struct ledger *l, uint64_t n);
+uint64_t ledger_parked(const struct ledger *l);
+
+/* The node's, with parked ones and with overdrafts. */
+uint64_t ledger_spool_used(const struct ledger *l);
+uint64_t ledger_unsynced(const struct ledger *l); /* the node's */
 
 /* Store requests in flight of a user over all workers, for fairness. */
 void ledger_requests(struct ledger *l, const char *user, int n);
@@ -116,6 +136,7 @@ void ledger_requests(struct ledger *l, const char *user, int n);
 /* Uploads that this worker drives; any process can look one up. */
 enum err ledger_upload_add(struct ledger *l, const char *id, uint64_t key);
 void ledger_upload_remove(struct ledger *l, const char *id);
+bool ledger_drives(const struct ledger *l, const char *id); /* any worker */
 /* The slot that drives the key, or -1; id gets the upload's id. */
 int ledger_upload_find(const struct ledger *l, uint64_t key,
 		       char id[ID_LEN + 1]);

@@ -67,6 +67,7 @@ struct ledger_pin {
 struct ledger_shared {
 	uint64_t seed[2];
 	_Atomic uint64_t spool_max, spool_reserve;
+	_Atomic int64_t parked; /* spool bytes that no slot counts */
 	_Atomic unsigned user_sessions, addr_unauth, unauth_max;
 	_Atomic unsigned failure_max, failure_window_ms;
 	_Atomic uint64_t failures[LEDGER_ADDRS]; /* see ledger_login.c */

@@ -78,6 +78,31 @@ find_in(const struct ledger_slot *s, uint64_t key, uint64_t words[2])
 	return false;
 }
 
+static bool
+drives(const struct ledger_slot *s, const uint64_t words[2])
+{
+	uint32_t high = s->uploads_high;
+
+	for (uint32_t i = 0; i < high && i < LEDGER_UPLOADS; i++)
+		if (s->uploads[i].key != 0 && s->uploads[i].id[0] == words[0] &&
+		    s->uploads[i].id[1] == words[1])
+			return true;
+	return false;
+}
+
+bool
+ledger_drives(const struct ledger *l, const char *id)
+{
+	uint64_t words[2];
+
+	if (id_bytes(id, (unsigned char *)words) != 0)
+		return false;
+	for (int i = -1; (i = ledger_next(l, i)) >= 0;)
+		if (drives(&l->sh->slots[i], words))
+			return true;
+	return false;
+}
+
 int
 ledger_upload_find(const struct ledger *l, uint64_t key, char id[ID_LEN + 1])
 {

@@ -99,14 +99,57 @@ ledger_requests(struct ledger *l, const char *user, int n)
 		u->requests += n;
 }
 
-uint64_t
-ledger_spool_used(const struct ledger *l)
+/* Of uploads that are driven, as far as there was room. */
+static uint64_t
+spool_driven(const struct ledger *l)
 {
 	uint64_t total = 0;
 
 	for (int i = -1; (i = ledger_next(l, i)) >= 0;)
 		total += l->sh->slots[i].spool;
 	return total;
+}
+
+static uint64_t
+sum_of(const struct ledger *l, enum ledger_gauge g)
+{
+	int64_t total = 0;
+
+	for (int i = -1; (i = ledger_next(l, i)) >= 0;)
+		total += l->sh->slots[i].gauges[g];
+	return total > 0 ? (uint64_t)total : 0;
+}
+
+uint64_t
+ledger_spool_used(const struct ledger *l)
+{
+	return spool_driven(l) + ledger_parked(l) + sum_of(l, LEDGER_OVERDRAFT);
+}
+
+uint64_t
+ledger_unsynced(const struct ledger *l)
+{
+	return sum_of(l, LEDGER_UNSYNCED);
+}
+
+void
+ledger_parked_add(struct ledger *l, int64_t n)
+{
+	l->sh->parked += n;
+}
+
+void
+ledger_parked_set(struct ledger *l, uint64_t n)
+{
+	l->sh->parked = (int64_t)n;
+}
+
+uint64_t
+ledger_parked(const struct ledger *l)
+{
+	int64_t n = l->sh->parked;
+
+	return n > 0 ? (uint64_t)n : 0;
 }
 
 static uint64_t
@@ -164,10 +207,11 @@ spool_fits(const struct ledger *l, uint64_t hash, uint64_t n, bool finish)
 {
 	uint64_t max = l->sh->spool_max, reserve = l->sh->spool_reserve;
 	uint64_t limit = reserve < max ? max - reserve : 0;
-	uint64_t total = ledger_spool_used(l), share;
+	uint64_t total = spool_driven(l), parked = ledger_parked(l), share;
 
 	if (max == 0)
 		return true;
+	total += parked < limit / 2 ? parked : limit / 2;
 	if (finish && total - n <= limit && total <= max)
 		return true;
 	if (total > limit)
@@ -196,6 +240,19 @@ ledger_spool_take(struct ledger *l, const char *user, uint64_t n, bool finish)
 		return ERR_OK;
 	ledger_spool_give(l, user, n);
 	return ERR_QUOTA;
+}
+
+void
+ledger_spool_charge(struct ledger *l, const char *user, uint64_t n)
+{
+	struct ledger_slot *s = ledger_mine(l);
+	struct ledger_user *u;
+
+	u = s ? user_make(s, ledger_hash_user(l, user)) : NULL;
+	if (!u)
+		return;
+	u->spool += n;
+	s->spool += n;
 }
 
 void

@@ -29,6 +29,8 @@ file_write(struct segment *g, const void *data, size_t n, uint64_t off)
 
 	if (err == ERR_NO_SPACE && spool_free_drop(g->spool))
 		err = spool_pwrite(g->fd, data, n, off);
+	if (err == ERR_NO_SPACE)
+		spool_no_space(g->spool);
 	return err;
 }
 
@@ -75,9 +77,12 @@ data_write(struct segment *g, uint64_t off, const void *data, size_t n)
 	enum err err;
 
 	err = file_write(g, data, n, SEGMENT_HEADER + off);
-	if (err == ERR_OK && off + n > g->extent)
+	if (err != ERR_OK)
+		return err;
+	spool_took(g->spool);
+	if (off + n > g->extent)
 		g->extent = off + n;
-	return err;
+	return ERR_OK;
 }
 
 enum err

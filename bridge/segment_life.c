@@ -115,14 +115,19 @@ create_new(struct spool *s, const struct segment_identity *who,
 	int fd;
 
 	fd = open_new(s, name);
+	if (fd < 0 && (errno == ENOSPC || errno == EDQUOT)) {
+		spool_no_space(s);
+		return ERR_NO_SPACE;
+	}
 	if (fd < 0) {
 		log_error("spool", NULL, "create", KV_S("name", name),
 			  KV_ERRNO(errno));
-		return errno == ENOSPC || errno == EDQUOT ? ERR_NO_SPACE
-							  : ERR_IO;
+		return ERR_IO;
 	}
 	err = header_write(s, fd, who);
 	if (err != ERR_OK) {
+		if (err == ERR_NO_SPACE)
+			spool_no_space(s);
 		unlinkat(s->dirfd, name, 0);
 		close(fd);
 		return err;

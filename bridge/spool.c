@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "bridge/spool_private.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
+#define ROOM_MS 5000 /* without a refusal: there is room again */
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
 static unsigned char test_boot[SEGMENT_BOOT_LEN];
@@ -207,6 +209,27 @@ spool_unref(struct spool *s)
 	close(s->dirfd);
 	free(s->dir);
 	free(s);
+}
+
+void
+spool_no_space(struct spool *s)
+{
+	s->full_at = clock_ms();
+	if (s->full)
+		return;
+	s->full = true;
+	log_warn("spool", NULL, "full", KV_S("dir", s->dir),
+		 KV_S("do", "make room on the disk, or lower spool_max"));
+}
+
+/* A write into blocks that are there succeeds on a full disk too. */
+void
+spool_took(struct spool *s)
+{
+	if (!s->full || clock_ms() - s->full_at < ROOM_MS)
+		return;
+	s->full = false;
+	log_info("spool", NULL, "has_room", KV_S("dir", s->dir));
 }
 
 uint64_t

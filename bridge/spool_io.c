@@ -58,10 +58,8 @@ spool_name_parse(const char *name, struct segment_id *id)
 static enum err
 write_error(int errnum, uint64_t off)
 {
-	if (errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG) {
-		log_warn("spool", NULL, "full", KV_ERRNO(errnum));
+	if (errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG)
 		return ERR_NO_SPACE;
-	}
 	log_error("spool", NULL, "write", KV_U("offset", off),
 		  KV_ERRNO(errnum));
 	return ERR_IO;

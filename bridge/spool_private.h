@@ -49,7 +49,13 @@ struct spool {
 	struct spool_opening *opening;
 	unsigned refs; /* the owner and every job */
 	bool closed;
+	bool full;	  /* logged: the disk takes no more */
+	uint64_t full_at; /* clock_ms() when it said so last */
 };
+
+/* The disk had no space, or took something: each change is logged once. */
+void spool_no_space(struct spool *s);
+void spool_took(struct spool *s);
 
 void spool_ref(struct spool *s);
 void spool_unref(struct spool *s);

@@ -436,22 +436,6 @@ sweep(struct sweeper *s)
 	page_ask(s);
 }
 
-/* Of the workers that are not on their way out, the first one sweeps. */
-static bool
-is_my_turn(const struct sweeper *s)
-{
-	const struct ledger *l = s->us->b->ledger;
-	struct ledger_worker other;
-	int slot;
-
-	for (slot = 0; slot < LEDGER_WORKERS; slot++) {
-		ledger_worker(l, slot, &other);
-		if (other.pid && !other.draining)
-			break;
-	}
-	return slot == ledger_slot(l);
-}
-
 static void
 on_timer(void *arg)
 {
@@ -459,7 +443,7 @@ on_timer(void *arg)
 
 	if (s->busy)
 		sweep_next(s);
-	else if (is_my_turn(s) && !s->us->draining)
+	else if (ledger_is_first(s->us->b->ledger) && !s->us->draining)
 		sweep(s);
 	else
 		loop_timer_set(s->timer, SWEEP_MS);

@@ -250,6 +250,7 @@ upload_end(struct upload *u)
 	while (u->segs)
 		useg_drop(u->segs, u->row.state >= UPLOAD_ABORTING);
 	hold_free(u);
+	upload_resume(u, ~0u);
 	close_reply(u, ERR_AGAIN, NULL);
 	fsync_fail(u, ERR_IN_USE);
 	if (u->file) {
@@ -273,28 +274,6 @@ upload_reap(struct upload *u)
 		return;
 	upload_free(u);
 	uploads_kick(us);
-}
-
-void
-upload_pause(struct upload *u, unsigned reason)
-{
-	if (!u->paused)
-		u->paused_since = clock_ms();
-	u->paused |= reason;
-	if (u->file)
-		file_notify(u->file);
-}
-
-void
-upload_resume(struct upload *u, unsigned reason)
-{
-	if (!(u->paused & reason))
-		return;
-	u->paused &= ~reason;
-	if (!u->paused)
-		u->last_ms = clock_ms();
-	if (u->file)
-		file_notify(u->file);
 }
 
 void
@@ -343,6 +322,7 @@ kick_run(void *arg)
 	struct uploads *us = arg;
 
 	us->kicked = false;
+	flow_run(us);
 	parts_send(us);
 	keyers_wake(us);
 	if (us->draining && !us->list && !us->aborts && !us->calls &&
@@ -386,7 +366,7 @@ tick(void *arg)
 		u->busy++;
 		parts_tick(u);
 		if (u->phase == PHASE_TAKING)
-			upload_reserve_retry(u);
+			flow_tick(u);
 		else if (u->phase == PHASE_PARKING)
 			upload_pump(u);
 		u->busy--;
@@ -394,21 +374,25 @@ tick(void *arg)
 		upload_reap(u);
 	}
 	aborts_tick(us);
+	parked_tick(us);
 	if (!us->draining && clock_ms() >= us->next_recover)
 		recovery_tick(us);
 	uploads_kick(us);
 	loop_timer_set(us->tick, UPLOAD_TICK_MS);
 }
 
-/* Who waits for its next try need not wait for that any more. */
+/* Behind an outage, who waits for its next try need not wait for that. */
 static void
-store_back(struct uploads *us, const struct store *s)
+store_turned(struct uploads *us, const struct store *s, bool down)
 {
 	struct upload *u;
 	struct useg *g;
 
 	for (u = us->list; u; u = u->next) {
 		if (u->store != s)
+			continue;
+		flow_backlog(u);
+		if (down)
 			continue;
 		for (g = u->segs; g; g = g->next)
 			g->not_before = 0;
@@ -427,8 +411,7 @@ store_changed(void *arg, struct store *s, bool down)
 	for (i = 0; i < us->b->nstores; i++)
 		if (us->b->stores[i] == s)
 			ledger_store_down(us->b->ledger, i, down);
-	if (!down)
-		store_back(us, s);
+	store_turned(us, s, down);
 	uploads_kick(us);
 }
 
@@ -459,6 +442,7 @@ uploads_free(struct uploads *us)
 	assert(!us->list);
 	for (i = 0; i < us->b->nstores; i++)
 		store_watch(us->b->stores[i], NULL, NULL);
+	parked_forget(us);
 	loop_timer_free(us->tick);
 	loop_flush(us->b->loop); /* a kick may be posted */
 	free(us);

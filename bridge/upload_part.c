@@ -126,10 +126,12 @@ part_recorded(struct upload *u, enum err err, void *arg)
 	}
 	parts_record(u, &g->part);
 	ledger_add(u->all->b->ledger, LEDGER_STORED, (int64_t)g->part.len);
-	if (pinned(g) || short_of_seal(g))
+	if (pinned(g) || short_of_seal(g)) {
 		g->state = USEG_KEPT;
-	else
+		flow_safe(g);
+	} else {
 		useg_drop(g, true);
+	}
 	uploads_kick(u->all);
 }
 
@@ -145,6 +147,7 @@ part_stored(struct useg *g, const struct store_part *part)
 	g->part.len = segment_received(g->seg);
 	g->state = USEG_STORED;
 	g->tries = 0;
+	flow_stored(u, g->part.len);
 	u->row.verified_at = clock_wall_ms();
 	c = commit_new(u, JSET_VERIFIED);
 	c->part = g->part;
@@ -373,6 +376,7 @@ may_be_whole(const struct upload *u, const struct useg *g)
 void
 parts_pump(struct upload *u)
 {
+	bool any = false;
 	struct useg *g;
 
 	if (u->failed || u->preparing ||
@@ -381,8 +385,12 @@ parts_pump(struct upload *u)
 		return;
 	for (g = u->segs; g; g = g->next)
 		if (g->state == USEG_FILLING &&
-		    segment_received(g->seg) == g->cap && !may_be_whole(u, g))
+		    segment_received(g->seg) == g->cap && !may_be_whole(u, g)) {
 			close_segment(g);
+			any = true;
+		}
+	if (any)
+		flow_backlog(u);
 }
 
 void
@@ -434,6 +442,7 @@ useg_synced(void *arg, enum err err)
 	struct upload *u = g->u;
 
 	g->syncs--;
+	flow_safe(g);
 	g->dirty_since = segment_unsynced(g->seg) ? clock_ms() : 0;
 	if (err) {
 		log_error("upload", u->session, "spool_sync",

@@ -9,6 +9,7 @@
 #ifndef BRIDGE_UPLOAD_PRIVATE_H
 #define BRIDGE_UPLOAD_PRIVATE_H
 
+#include "bridge/backlog.h"
 #include "bridge/keylock.h"
 #include "bridge/schedule.h"
 #include "bridge/spool.h"
@@ -21,7 +22,7 @@
 #define UPLOAD_HOLD_MAX (2u << 20)     /* bytes taken but not yet spooled */
 #define UPLOAD_FIRST_STEP (1u << 20)   /* reserved for a small file */
 #define UPLOAD_APPEND_MAX (5ull << 30) /* largest object appended to */
-#define UPLOAD_PATIENCE_MS 60000       /* a full spool slows this long */
+#define UPLOAD_RESERVE (8u << 20)      /* spooled without room for it */
 #define UPLOAD_TICK_MS 200
 #define UPLOAD_PARK_MS 2000 /* how long parking waits for a Create */
 #define UPLOAD_CLOCK_SLACK_MS (15 * 60000) /* the store's clock may differ */
@@ -44,7 +45,9 @@ struct useg {
 	uint32_t no;
 	uint64_t base, cap;
 	enum useg_state state;
-	uint64_t reserved; /* bytes taken from the ledger */
+	uint64_t reserved;  /* bytes taken from the ledger */
+	uint64_t overdraft; /* bytes received beyond them */
+	uint64_t unsynced;  /* bytes, as the ledger counts them */
 	struct segment_digest digest;
 	struct store_op *op;
 	struct store_part part;
@@ -67,7 +70,18 @@ enum upload_phase {
 	PHASE_ENDED	  /* waits for its last completions */
 };
 
-enum { PAUSE_SPOOL = 1, PAUSE_JOURNAL = 2, PAUSE_HOLD = 4 };
+/* Why nothing is read from the client: bits of upload.paused. */
+enum {
+	PAUSE_SPOOL = 1,   /* no room in the ledger */
+	PAUSE_JOURNAL = 2, /* a commit has to be repeated */
+	PAUSE_HOLD = 4,	   /* bytes wait in memory */
+	PAUSE_DISK = 8,	   /* the disk did not take them */
+	PAUSE_SYNC = 16,   /* too much of the spool is not synced */
+	PAUSE_BACKLOG = 32 /* enough waits for the store */
+};
+
+#define UPLOAD_SPOOL_FULL \
+	"the gateway's spool is full; the upload is kept and can be resumed"
 
 struct extent {
 	uint64_t off, len;
@@ -128,7 +142,10 @@ struct upload {
 	bool appending; /* the published object is being copied */
 	struct store_part append_part;
 	unsigned paused; /* PAUSE_* */
-	uint64_t paused_since, last_ms, patience_end;
+	uint64_t last_ms, patience_end;
+	struct upload *wprev, *wnext; /* in uploads.waiters */
+	uint64_t overdraft;	      /* of all its segments */
+	struct backlog backlog;
 
 	struct commit *commits, **commits_tail; /* in order, one in flight */
 	struct loop_timer *commit_timer;
@@ -210,6 +227,12 @@ struct uploads {
 	struct loop_timer *tick;
 	struct loop_call kick;
 	bool kicked;
+	struct upload *waiters; /* paused for room, the first one first */
+	bool short_told;	/* logged: the spool is short of room */
+	uint64_t short_at;	/* clock_ms(): somebody waited */
+	bool pressed;		/* too much is not synced */
+	struct parked_look *looking;
+	uint64_t next_look;
 	unsigned requests; /* parts in flight */
 	struct requester requesters[UPLOAD_REQUESTS_MAX];
 	size_t nrequesters;
@@ -243,8 +266,6 @@ void upload_end(struct upload *u);
 void upload_reap(struct upload *u);
 /* The transfer cannot go on: told to the client, and CLOSE will park. */
 void upload_fail(struct upload *u, enum err err, const char *why);
-void upload_pause(struct upload *u, unsigned reason);
-void upload_resume(struct upload *u, unsigned reason);
 void upload_retry_in(struct upload *u, unsigned ms,
 		     void (*fn)(struct upload *u));
 void upload_set_user(struct upload *u, const struct upload_who *who);
@@ -310,6 +331,10 @@ uint64_t upload_peek_end(struct uploads *us, struct store *store,
 /* upload_look.c: the answer to "offset <id>" */
 void look_offset(struct uploads *us, const char *id, struct peer_request *req);
 
+/* parked.c: what lies in the spool of uploads that nobody drives */
+void parked_tick(struct uploads *us);
+void parked_forget(struct uploads *us);
+
 /* recovery.c: rows that nobody drives are looked for and carried on */
 void recovery_tick(struct uploads *us);
 
@@ -322,12 +347,28 @@ void upload_replay(struct upload *u); /* held-back bytes go to the spool */
 enum err upload_begin_generation(struct upload *u);
 enum err upload_decide(struct upload *u, uint64_t off);
 bool upload_in_first_segment(const struct upload *u);
-void upload_reserve_retry(struct upload *u);
 struct useg *useg_add(struct upload *u, struct segment *seg, uint32_t no,
 		      uint64_t base, uint64_t cap);
 void useg_drop(struct useg *g, bool discard); /* unlinks it from the list */
 struct useg *useg_last(struct upload *u);
 uint64_t upload_floor(const struct upload *u); /* F */
+
+/* upload_flow.c: whether the client is read from */
+void upload_pause(struct upload *u, unsigned reason);
+void upload_resume(struct upload *u, unsigned reason);
+/*
+ * Room for `need` bytes of g in all. Without it the client is paused; what was
+ * read already is still taken, out of the upload's reserve. May fail u.
+ */
+void flow_reserve(struct upload *u, struct useg *g, uint64_t need);
+void flow_recovered(struct useg *g); /* from disk: counted, room or not */
+void flow_dropped(struct useg *g, bool kept); /* before it is let go */
+void flow_written(struct useg *g);	      /* its segment has grown */
+void flow_safe(struct useg *g); /* synced, or no longer needed for safety */
+void flow_stored(struct upload *u, uint64_t n); /* the store took n bytes */
+void flow_backlog(struct upload *u); /* what waits for the store has changed */
+void flow_tick(struct upload *u);    /* may fail u */
+void flow_run(struct uploads *us);   /* room may have come: who waits? */
 
 /* upload_file.c: what a front end holds */
 void file_notify(struct upload_file *f);

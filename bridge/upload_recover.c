@@ -214,6 +214,7 @@ segment_opened(void *arg, enum err err, struct segment *seg)
 		return;
 	}
 	g = useg_add(r->u, seg, r->no, r->off, id->capacity);
+	flow_recovered(g);
 	if (segment_unsynced(seg))
 		g->dirty_since = clock_ms();
 	r->off += n;
@@ -237,7 +238,9 @@ sealed_opened(void *arg, enum err err, struct segment *seg)
 	if (!err && segment_received(seg) == last->len) {
 		g = useg_add(r->u, seg, last->no, last->off,
 			     segment_ident(seg)->capacity);
+		flow_recovered(g);
 		g->state = USEG_KEPT;
+		flow_safe(g);
 		g->part = *last;
 	} else if (!err) {
 		segment_close(seg);

@@ -57,8 +57,7 @@ useg_drop(struct useg *g, bool discard)
 		store_cancel(g->op);
 		parts_request_end(u);
 	}
-	if (g->reserved)
-		ledger_spool_give(u->all->b->ledger, u->row.user, g->reserved);
+	flow_dropped(g, !discard);
 	if (discard)
 		segment_discard(g->seg);
 	else
@@ -147,33 +146,6 @@ segment_for(struct upload *u, uint64_t off, struct useg **out)
 	return ERR_OK;
 }
 
-/*
- * Room in the ledger for n more bytes of g. Without it the client is paused,
- * but what was read already is still taken.
- */
-static void
-reserve(struct upload *u, struct useg *g, uint64_t need, bool finish)
-{
-	uint64_t step;
-
-	if (need <= g->reserved)
-		return;
-	step = g->no == 1 && need <= UPLOAD_FIRST_STEP ? UPLOAD_FIRST_STEP
-						       : g->cap;
-	if (step > g->cap)
-		step = g->cap;
-	step -= g->reserved;
-	if (ledger_spool_take(u->all->b->ledger, u->row.user, step, finish)) {
-		if (!(u->paused & PAUSE_SPOOL))
-			u->patience_end = clock_ms() + UPLOAD_PATIENCE_MS;
-		upload_pause(u, PAUSE_SPOOL);
-		return;
-	}
-	g->reserved += step;
-	if (!u->hold)
-		upload_resume(u, PAUSE_SPOOL);
-}
-
 static void
 advanced(struct upload *u, struct useg *g, uint64_t n)
 {
@@ -183,6 +155,7 @@ advanced(struct upload *u, struct useg *g, uint64_t n)
 	got = u->end - g->base;
 	if (!g->dirty_since)
 		g->dirty_since = clock_ms();
+	flow_written(g);
 	if (hash_kinds(u) &&
 	    (got / FOLLOW_STEP != (got - n) / FOLLOW_STEP || got == g->cap))
 		segment_hash_follow(g->seg);
@@ -218,7 +191,7 @@ merge_held(struct upload *u)
 				return err;
 			if (n > g->base + g->cap - u->end)
 				n = g->base + g->cap - u->end;
-			reserve(u, g, u->end - g->base + n, false);
+			flow_reserve(u, g, u->end - g->base + n);
 			err = count_in(u, g, n);
 			if (err)
 				return err;
@@ -242,7 +215,7 @@ put_behind(struct upload *u, const unsigned char *data, size_t n, size_t *done)
 			return err;
 		if (k > g->base + g->cap - u->end)
 			k = g->base + g->cap - u->end;
-		reserve(u, g, u->end - g->base + k, false);
+		flow_reserve(u, g, u->end - g->base + k);
 		/* Held bytes at the segment's start may be there already. */
 		if (g->base + segment_received(g->seg) == u->end)
 			err = segment_append(g->seg, data, k);
@@ -318,7 +291,7 @@ put_ahead(struct upload *u, uint64_t off, const unsigned char *data, size_t n,
 			return err;
 		if (k > g->base + g->cap - off)
 			k = g->base + g->cap - off;
-		reserve(u, g, off - g->base + k, false);
+		flow_reserve(u, g, off - g->base + k);
 		err = segment_write_at(g->seg, off - g->base, data, k);
 		if (!err)
 			err = extent_add(u, off, k);
@@ -409,15 +382,14 @@ write_failed(struct upload *u, enum err err, uint64_t off)
 	return err;
 }
 
+/* The disk did not take it: the spool has logged that. */
 static void
 spool_wait(struct upload *u, enum err err)
 {
-	if (!(u->paused & PAUSE_SPOOL)) {
-		u->patience_end = clock_ms() + UPLOAD_PATIENCE_MS;
-		log_warn("upload", u->session, "spool_full",
-			 KV_S("id", u->row.id), KV_ERR(err));
-	}
-	upload_pause(u, PAUSE_SPOOL);
+	if (!(u->paused & PAUSE_DISK))
+		log_debug("upload", u->session, "spool_full",
+			  KV_S("id", u->row.id), KV_ERR(err));
+	upload_pause(u, PAUSE_DISK);
 }
 
 void
@@ -443,26 +415,7 @@ upload_replay(struct upload *u)
 		free(h);
 	}
 	u->hold_tail = &u->hold;
-	upload_resume(u, PAUSE_HOLD | PAUSE_SPOOL);
-}
-
-void
-upload_reserve_retry(struct upload *u)
-{
-	struct useg *g = useg_last(u);
-
-	if (!(u->paused & PAUSE_SPOOL) || u->failed)
-		return;
-	if (u->hold)
-		upload_pump(u);
-	else if (g)
-		reserve(u, g, segment_received(g->seg) + 1, true);
-	else
-		upload_resume(u, PAUSE_SPOOL);
-	if (u->paused & PAUSE_SPOOL && clock_ms() >= u->patience_end)
-		upload_fail(u, ERR_NO_SPACE,
-			    "the gateway's spool is full; the upload is kept "
-			    "and can be resumed");
+	upload_resume(u, PAUSE_HOLD | PAUSE_DISK);
 }
 
 enum err
@@ -491,10 +444,10 @@ upload_file_write(struct upload_file *f, uint64_t off, const void *data,
 			spool_wait(u, err);
 			err = ERR_OK;
 		}
-		if (!err && done < n)
-			err = hold_add(u, off + done,
-				       (const unsigned char *)data + done,
-				       n - done);
+		if (!err && !u->failed && done < n &&
+		    hold_add(u, off + done, (const unsigned char *)data + done,
+			     n - done))
+			upload_fail(u, ERR_NO_SPACE, UPLOAD_SPOOL_FULL);
 		if (err)
 			write_failed(u, err, off);
 	}

@@ -15,6 +15,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
+#define SIP_MIN ((size_t)64 << 10)
 #define STRANGERS_MAX 16 /* connections from elsewhere before we give up */
 
 struct data {
@@ -450,4 +451,20 @@ data_rtt_us(const struct data *d)
 	if (getsockopt(d->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
 		return 0;
 	return info.tcpi_rtt;
+}
+
+/*
+ * Linux opens a shut window when a sixteenth of what the buffer may hold is
+ * free, and that is about half of SO_RCVBUF; a client wants a third of its own
+ * send buffer back before it is woken.
+ */
+size_t
+data_sip(const struct data *d)
+{
+	int size = 0;
+	socklen_t len = sizeof(size);
+
+	if (getsockopt(d->fd, SOL_SOCKET, SO_RCVBUF, &size, &len) != 0)
+		size = 0;
+	return (size_t)size / 24 > SIP_MIN ? (size_t)size / 24 : SIP_MIN;
 }

@@ -80,4 +80,10 @@ struct ssl_st *data_ssl(const struct data *d);
 /* Smoothed round trip of the connection, in microseconds; 0: unknown. */
 unsigned data_rtt_us(const struct data *d);
 
+/*
+ * Bytes that must be read from a connection that was left alone until its
+ * receive buffer was full, for the peer to notice.
+ */
+size_t data_sip(const struct data *d);
+
 #endif

@@ -16,6 +16,7 @@
 #include "lib/mem.h"
 
 #define UPLOAD_BUDGET (1024 * 1024) /* bytes at a time, then others */
+#define TRICKLE_MS 10000 /* how often a little is read while paused */
 #define LOOK_MIN_MS 10
 #define LOOK_MAX_MS 1000
 #define DRAIN_IDLE_MS 100 /* without data, when the client has given up */
@@ -30,6 +31,7 @@ struct ftp_upload {
 	bool unique;	  /* STOU: the client is told the name */
 	bool convert, cr; /* ASCII: a CR is kept back */
 	bool looked;
+	struct loop_timer *trickle;
 	uint64_t kept;	      /* bytes, when it was given up */
 	uint64_t drain_until; /* ms; 0: the client goes on */
 };
@@ -67,6 +69,7 @@ upload_close(struct ftp_upload *u, enum vfs_end how)
 	struct vfs_file *file = u->file;
 
 	u->file = NULL;
+	loop_timer_clear(u->trickle);
 	u->kept = vfs_file_size(file);
 	transfer_enter(&u->t, TRANSFER_CLOSING);
 	loop_timer_clear(u->t.timer);
@@ -266,10 +269,47 @@ upload_pump(void *arg)
 		upload_go_on(u);
 }
 
+/*
+ * A client that is not read from for long takes us for dead. So a paused one
+ * gets rid of a packet now and then, out of the upload's reserve; and one that
+ * has left is noticed.
+ */
+static void
+upload_trickle(void *arg)
+{
+	struct ftp_upload *u = arg;
+	enum data_io io = DATA_OK;
+	const char *why = "";
+	enum err err = ERR_OK;
+	size_t n, total, sip;
+
+	if (!u->paused || u->t.state != TRANSFER_MOVING || u->t.stop_code)
+		return;
+	sip = data_sip(u->t.data);
+	for (total = 0; total < sip && !err; total += n) {
+		io = data_read(u->t.data, u->t.control->ftpd->buffer,
+			       FTPD_BUFFER, &n);
+		if (io != DATA_OK)
+			break;
+		err = upload_write(u, n, &why);
+	}
+	u->t.moved += total;
+	if (err)
+		upload_fail(u, err, why);
+	else if (io != DATA_OK && io != DATA_WAIT)
+		upload_ended(u, io);
+	else
+		loop_timer_set(u->trickle, TRICKLE_MS);
+}
+
 static void
 upload_begin(struct transfer *t)
 {
-	upload_pump(t);
+	struct ftp_upload *u = (struct ftp_upload *)t;
+
+	if (u->paused)
+		loop_timer_set(u->trickle, TRICKLE_MS);
+	upload_pump(u);
 }
 
 static void
@@ -278,8 +318,12 @@ upload_pause(void *arg, bool paused)
 	struct ftp_upload *u = arg;
 
 	u->paused = paused;
+	if (!paused)
+		loop_timer_clear(u->trickle);
 	if (u->t.state != TRANSFER_MOVING)
 		return;
+	if (paused)
+		loop_timer_set(u->trickle, TRICKLE_MS);
 	if (paused && u->t.stop_code)
 		upload_close(u, VFS_BROKEN);
 	else
@@ -331,7 +375,8 @@ upload_status(const struct transfer *t)
 static void
 upload_clear(struct transfer *t)
 {
-	(void)t; /* an open file ends with the session: as broken off */
+	/* An open file ends with the session: as broken off. */
+	loop_timer_free(((struct ftp_upload *)t)->trickle);
 }
 
 static const struct transfer_ops upload_ops = {
@@ -397,6 +442,7 @@ upload_start(struct control *c, enum ftp_verb verb)
 	struct ftp_upload *u;
 
 	u = transfer_new(c, &upload_ops, sizeof(*u));
+	u->trickle = loop_timer_new(c->ftpd->loop, upload_trickle, u);
 	u->rest = rest;
 	u->append = append;
 	u->unique = unique;

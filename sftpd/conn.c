@@ -72,7 +72,7 @@ conn_pause(struct conn *c, bool paused)
 	if (c->paused++ > 0)
 		return;
 	conn_stop(c, STOP_FILE);
-	c->paused_at = clock_ms();
+	c->life_at = clock_ms();
 	conn_timer_soon(c);
 	conn_wake(c);
 }

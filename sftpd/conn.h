@@ -47,7 +47,7 @@ struct conn {
 	bool busy;
 	bool gone;	       /* the connection is; c->ssh is not */
 	unsigned paused;       /* files that asked for a pause */
-	uint64_t paused_at;    /* ms */
+	uint64_t life_at;      /* ms: the client waits for us since then */
 	uint64_t born, active; /* ms: accepted, last heard of */
 	bool leaving;	       /* draining: we have closed all channels */
 	const char *ending;    /* to be disconnected: why */

@@ -13,13 +13,13 @@
 #define LEAVE_MS 1000u
 #define LINGER_MS (5u * 60 * 1000)
 
-/* 16 KiB in each step: an upload's reserve lasts for several minutes. */
-#define TRICKLE_READS 4
+/* 32 KiB in each step: an upload's reserve lasts for several minutes. */
+#define TRICKLE_READS 8
 
 /*
- * A client that is paused must hear from us now and then. OpenSSH counts any
- * packet as a sign of life; others want replies to their WRITEs, so a little
- * is read and taken out of the file's reserve.
+ * A client that waits must hear from us now and then. OpenSSH counts any
+ * packet as a sign of life. Others that are paused want replies to their
+ * WRITEs, so a little is read and taken out of the file's reserve.
  */
 static void
 show_life(struct conn *c)
@@ -28,6 +28,10 @@ show_life(struct conn *c)
 	int i;
 
 	ssh_send_ignore(c->ssh, "");
+	if (!(c->stops & STOP_FILE)) {
+		conn_wake(c);
+		return;
+	}
 	if (banner == NULL || strstr(banner, "OpenSSH") == NULL) {
 		for (i = 0; i < TRICKLE_READS; i++) {
 			if (ssh_event_dopoll(c->poll, 0) != SSH_OK)
@@ -83,14 +87,20 @@ check_idle(struct conn *c, uint64_t now)
 	return limit;
 }
 
+/*
+ * Paused, or waiting for a reply that takes long, such as that to a CLOSE
+ * while the store is slow.
+ */
 static uint64_t
-check_pause(struct conn *c, uint64_t now)
+check_life(struct conn *c, uint64_t now)
 {
-	if (now - c->paused_at >= PAUSE_STEP_MS) {
-		c->paused_at = now;
+	if (!c->auth.done || !waits_for_us(c)) {
+		c->life_at = now;
+	} else if (now - c->life_at >= PAUSE_STEP_MS) {
+		c->life_at = now;
 		show_life(c);
 	}
-	return PAUSE_STEP_MS - (now - c->paused_at);
+	return PAUSE_STEP_MS - (now - c->life_at);
 }
 
 static void
@@ -108,8 +118,7 @@ tick(void *arg)
 	if (c->leaving)
 		conn_end(c, "the server is going down");
 	next = c->auth.done ? check_idle(c, now) : check_grace(c, now);
-	if (c->stops & STOP_FILE)
-		next = sooner(next, check_pause(c, now));
+	next = sooner(next, check_life(c, now));
 	loop_timer_set(c->timer, (unsigned)next);
 }
 
@@ -118,8 +127,9 @@ conn_timer_new(struct conn *c)
 {
 	struct loop_timer *t = loop_timer_new(c->d->bridge->loop, tick, c);
 
-	/* The grace is far shorter than the time that a client may idle. */
-	loop_timer_set(t, c->d->config->login_grace_ms);
+	c->life_at = clock_ms();
+	loop_timer_set(t, (unsigned)sooner(c->d->config->login_grace_ms,
+					   PAUSE_STEP_MS));
 	return t;
 }
 

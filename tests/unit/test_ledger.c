@@ -248,6 +248,95 @@ test_reserve_is_for_one_that_finishes(void **state)
 	assert_int_equal(ledger_spool_take(a, "ann", 15 * MIB, true), ERR_OK);
 }
 
+/* Overdrafts must not keep the one that could make room from finishing. */
+static void
+test_overdraft_shows_and_does_not_count(void **state)
+{
+	struct world *w = *state;
+	struct ledger *a = &w->w[0], *b = &w->w[1];
+
+	assert_int_equal(ledger_spool_take(a, "ann", 80 * MIB, false), ERR_OK);
+	ledger_add(b, LEDGER_OVERDRAFT, 30 * MIB);
+	assert_int_equal(ledger_spool_used(w->l), 110 * MIB);
+	assert_int_equal(ledger_spool_take(b, "bob", 15 * MIB, true), ERR_OK);
+	ledger_wipe(w->l, 1);
+	assert_int_equal(ledger_spool_used(w->l), 80 * MIB);
+}
+
+static void
+test_parked_bytes_count_for_half_at_most(void **state)
+{
+	struct world *w = *state;
+	struct ledger *a = &w->w[0];
+
+	ledger_parked_add(w->l, 30 * MIB);
+	assert_int_equal(ledger_spool_used(w->l), 30 * MIB);
+	assert_int_equal(ledger_spool_take(a, "ann", 51 * MIB, false),
+			 ERR_QUOTA);
+	assert_int_equal(ledger_spool_take(a, "ann", 50 * MIB, false), ERR_OK);
+	ledger_spool_give(a, "ann", 50 * MIB);
+	ledger_parked_set(w->l, 1000 * MIB);
+	assert_int_equal(ledger_spool_take(a, "ann", 41 * MIB, false),
+			 ERR_QUOTA);
+	assert_int_equal(ledger_spool_take(a, "ann", 40 * MIB, false), ERR_OK);
+	/* Taken up before the walk has seen them: never below nothing. */
+	ledger_parked_set(w->l, 0);
+	ledger_parked_add(w->l, -(int64_t)MIB);
+	assert_int_equal(ledger_parked(w->l), 0);
+	assert_int_equal(ledger_spool_used(w->l), 40 * MIB);
+}
+
+static void
+test_bytes_from_disk_are_counted_without_room(void **state)
+{
+	struct world *w = *state;
+	struct ledger *a = &w->w[0];
+
+	ledger_spool_charge(a, "ann", 200 * MIB);
+	assert_int_equal(ledger_spool_used(w->l), 200 * MIB);
+	assert_int_equal(ledger_spool_take(a, "ann", 1, false), ERR_QUOTA);
+	ledger_spool_give(a, "ann", 200 * MIB);
+	assert_int_equal(ledger_spool_used(w->l), 0);
+}
+
+static void
+test_unsynced_bytes_are_summed_over_workers(void **state)
+{
+	struct world *w = *state;
+
+	ledger_add(&w->w[0], LEDGER_UNSYNCED, MIB);
+	ledger_add(&w->w[2], LEDGER_UNSYNCED, 2 * MIB);
+	assert_int_equal(ledger_unsynced(w->l), 3 * MIB);
+	ledger_wipe(w->l, 2);
+	assert_int_equal(ledger_unsynced(w->l), MIB);
+}
+
+static void
+test_first_worker_is_one_that_stays(void **state)
+{
+	struct world *w = *state;
+
+	assert_true(ledger_is_first(&w->w[0]));
+	assert_false(ledger_is_first(&w->w[1]));
+	ledger_set_draining(&w->w[0], true);
+	assert_false(ledger_is_first(&w->w[0]));
+	assert_true(ledger_is_first(&w->w[1]));
+	assert_false(ledger_is_first(w->l));
+}
+
+static void
+test_store_that_is_down_shows(void **state)
+{
+	struct world *w = *state;
+	struct ledger_worker out;
+
+	ledger_store_down(&w->w[1], 3, true);
+	ledger_store_down(&w->w[1], 31, true);
+	ledger_store_down(&w->w[1], 3, false);
+	ledger_worker(w->l, 1, &out);
+	assert_int_equal(out.stores_down, UINT32_C(1) << 31);
+}
+
 static void
 test_limits_change_at_run_time(void **state)
 {
@@ -355,6 +444,12 @@ main(void)
 		WORLD(test_users_are_counted_once),
 		WORLD(test_share_is_never_below_the_largest_part),
 		WORLD(test_reserve_is_for_one_that_finishes),
+		WORLD(test_overdraft_shows_and_does_not_count),
+		WORLD(test_parked_bytes_count_for_half_at_most),
+		WORLD(test_bytes_from_disk_are_counted_without_room),
+		WORLD(test_unsynced_bytes_are_summed_over_workers),
+		WORLD(test_first_worker_is_one_that_stays),
+		WORLD(test_store_that_is_down_shows),
 		WORLD(test_limits_change_at_run_time),
 		WORLD(test_hash_is_siphash),
 		cmocka_unit_test(test_processes_share_without_losing_count),
