@@ -11,7 +11,8 @@
 #define TRIES_MAX 100
 #define SECTION_MAX (sizeof("store.") + STORE_NAME_MAX)
 
-static const struct store_ops *const drivers[] = { &store_local, &store_s3 };
+static const struct store_ops *const drivers[] = { &store_local, &store_s3,
+						   &store_swift };
 
 #define DRIVERS (sizeof(drivers) / sizeof(drivers[0]))
 
@@ -131,10 +132,29 @@ store_needs(const struct store *s)
 	return s->ops->needs ? s->ops->needs(s) : 0;
 }
 
+static uint64_t
+least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A limit that the server told holds beside the one of the settings. */
 void
 store_set_caps(struct store *s, const struct store_caps *caps)
 {
+	struct store_limits *l = &s->limits;
+
 	s->caps = *caps;
+	if (!caps->parts_max && !caps->part_max)
+		return;
+	if (caps->parts_max && caps->parts_max < l->parts_max)
+		l->parts_max = caps->parts_max;
+	if (caps->part_max && caps->part_max < l->part_max)
+		l->part_max = caps->part_max;
+	l->put_max = least(l->put_max, l->part_max);
+	l->copy_max = least(l->copy_max, l->part_max);
+	l->part_base = least(l->part_base, l->part_max);
+	l->object_max = least(l->object_max, l->parts_max * l->part_max);
 }
 
 bool

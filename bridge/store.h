@@ -59,6 +59,8 @@ struct store_caps {
 	bool checks_sha256; /* refuses a wrong x-amz-content-sha256 */
 	bool checks_crc32c; /* refuses a wrong x-amz-checksum-crc32c */
 	bool if_none_match; /* refuses a PUT on an existing key */
+	uint64_t part_max;  /* its limits, where it tells them; 0: it does not */
+	uint32_t parts_max;
 };
 
 struct store_env {
@@ -79,7 +81,7 @@ void store_close(struct store *s); /* cancels what runs */
 void store_check(struct conf *conf, const char *name);
 
 const char *store_name(const struct store *s);
-const char *store_kind(const struct store *s); /* "s3", "local" */
+const char *store_kind(const struct store *s); /* "s3", "swift", "local" */
 const struct store_limits *store_limits(const struct store *s);
 unsigned store_needs(const struct store *s); /* STORE_NEED_* for bodies */
 void store_set_caps(struct store *s, const struct store_caps *caps);

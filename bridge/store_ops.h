@@ -136,6 +136,7 @@ void store_conf_parts(struct conf *conf, const char *section,
 		      struct store_limits *l);
 
 extern const struct store_ops store_s3;
+extern const struct store_ops store_swift;
 extern const struct store_ops store_local;
 
 #endif

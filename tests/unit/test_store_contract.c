@@ -63,16 +63,22 @@ static void
 remove_all(const char *prefix)
 {
 	char key[STORE_KEY_MAX + 1];
-	struct got g = do_list(prefix, NULL);
+	struct got g;
+	bool more;
 
-	for (size_t i = 0; i < g.nentries; i++) {
-		snprintf(key, sizeof(key), "%s%s", prefix, g.entries[i].key);
-		if (g.entries[i].is_dir)
-			remove_all(key);
-		else
-			must(do_delete(key));
-	}
-	got_free(&g);
+	do {
+		g = do_list(prefix, NULL);
+		for (size_t i = 0; i < g.nentries; i++) {
+			snprintf(key, sizeof(key), "%s%s", prefix,
+				 g.entries[i].key);
+			if (g.entries[i].is_dir)
+				remove_all(key);
+			else
+				must(do_delete(key));
+		}
+		more = g.next != NULL;
+		got_free(&g);
+	} while (more);
 	g = do_delete(prefix);
 	got_free(&g);
 }

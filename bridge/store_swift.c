@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stores in a container of an OpenStack Swift cluster, by its own interface:
+ * a part is an object in a second container, with its MD5 checked, and
+ * Complete writes the manifest of a static large object. The account needs
+ * read and write on both containers. doc/store.md tells which requests each
+ * call makes, and what frees the segments of what was replaced.
+ */
+#include "bridge/store_swift.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/mem.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define GIB ((uint64_t)1 << 30)
+#define PART_MAX (5 * GIB)
+#define PART_DEFAULT (16 * MIB)
+#define PARTS_MAX 1000 /* segments in a manifest, Swift's default */
+#define CONNECTIONS_DEFAULT 16
+#define CONNECTIONS_MAX 256
+#define CONNECT_TIMEOUT_MS 10000
+#define STALL_TIMEOUT_MS 30000
+#define STALL_BYTES 4096
+#define GRACE_MS (3600 * 1000)
+#define DAY_MS ((uint64_t)24 * 3600 * 1000)
+#define CONTAINER_MAX 256 /* bytes in a container's name */
+
+/* Where the settings come from. */
+struct from {
+	struct conf *conf;
+	const char *section;
+	bool bad; /* something was complained about */
+};
+
+static void
+complain(struct from *f, const char *key, const char *expected)
+{
+	conf_complain(f->conf, f->section, key, "expected %s", expected);
+	f->bad = true;
+}
+
+static void
+read_containers(struct swift *s, struct from *f)
+{
+	const char *name = conf_need(f->conf, f->section, "container");
+	const char *segments =
+		conf_str(f->conf, f->section, "segments_container", "");
+
+	f->bad |= !*name;
+	s->container = mem_strdup(name);
+	s->segments = *segments ? mem_strdup(segments)
+				: mem_printf("%s_segments", name);
+	if (strchr(name, '/') || strlen(name) > CONTAINER_MAX)
+		complain(f, "container", "a container's name; see also prefix");
+	if (strchr(s->segments, '/') || strlen(s->segments) > CONTAINER_MAX ||
+	    strcmp(s->segments, s->container) == 0)
+		complain(f, "segments_container", "another container's name");
+	s->create = conf_bool(f->conf, f->section, "create", false);
+}
+
+/* "in/" or "in" or "/in/": in front of each key stands "in/". */
+static void
+read_prefix(struct swift *s, struct from *f)
+{
+	const char *v = conf_str(f->conf, f->section, "prefix", "");
+	size_t n;
+
+	while (*v == '/')
+		v++;
+	n = strlen(v);
+	s->prefix = mem_printf("%s%s", v, n && v[n - 1] != '/' ? "/" : "");
+	if (n > STORE_KEY_MAX / 2)
+		complain(f, "prefix", "at most 512 bytes");
+}
+
+static void
+read_lives(struct swift *s, struct from *f)
+{
+	struct conf_range grace = { GRACE_MS, 0, 30 * DAY_MS };
+	struct conf_range expiry = { 0, 0, 36500 * DAY_MS };
+
+	s->grace_ms = conf_time(f->conf, f->section, "segments_grace", grace);
+	s->delete_after_s =
+		conf_time(f->conf, f->section, "delete_after", expiry) / 1000;
+}
+
+static void
+read_limits(struct store *store, struct from *f)
+{
+	struct store_limits *l = &store->limits;
+
+	*l = (struct store_limits){
+		.part_min = 1,
+		.part_max = PART_MAX,
+		.part_base = PART_DEFAULT,
+		.put_max = PART_MAX,
+		.copy_max = PART_MAX,
+		.object_max = PARTS_MAX * PART_MAX,
+		.parts_max = PARTS_MAX,
+	};
+	store_conf_parts(f->conf, f->section, l);
+}
+
+static unsigned
+get_time(struct from *f, const char *key, unsigned def)
+{
+	struct conf_range r = { def, 100, 3600 * 1000 };
+
+	return (unsigned)conf_time(f->conf, f->section, key, r);
+}
+
+static void
+read_host(struct swift *s, struct from *f)
+{
+	struct conf_range connections = { CONNECTIONS_DEFAULT, 1,
+					  CONNECTIONS_MAX };
+	struct http_host_config cfg = {
+		.verify_tls =
+			conf_bool(f->conf, f->section, "verify_tls", true),
+		.ca_file = conf_str(f->conf, f->section, "ca_file", NULL),
+		.connections = (unsigned)conf_uint(f->conf, f->section,
+						   "connections", connections),
+		.connect_timeout_ms =
+			get_time(f, "connect_timeout", CONNECT_TIMEOUT_MS),
+		.stall_timeout_ms =
+			get_time(f, "stall_timeout", STALL_TIMEOUT_MS),
+		.stall_bytes = STALL_BYTES,
+	};
+
+	if (cfg.ca_file && access(cfg.ca_file, R_OK) != 0)
+		complain(f, "ca_file", "a file that can be read");
+	if (s->store->env.http && !f->bad)
+		s->host = http_host_new(s->store->env.http, &cfg);
+}
+
+static void
+swift_close(struct store *store)
+{
+	struct swift *s = store->driver;
+
+	swift_reaper_free(s->reaper);
+	swift_auth_free(s->auth);
+	http_host_free(s->host);
+	free(s->container);
+	free(s->segments);
+	free(s->prefix);
+	free(s);
+}
+
+static enum err
+swift_open(struct store *store, struct conf *conf, const char *section)
+{
+	struct from f = { .conf = conf, .section = section };
+	struct swift *s = mem_alloc(sizeof(*s));
+
+	s->store = store;
+	store->driver = s;
+	read_containers(s, &f);
+	read_prefix(s, &f);
+	read_lives(s, &f);
+	read_limits(store, &f);
+	read_host(s, &f);
+	s->auth = swift_auth_open(conf, section, store->env.loop, s->host);
+	if (!f.bad && s->auth) {
+		if (store->env.loop)
+			s->reaper = swift_reaper_new(s);
+		return ERR_OK;
+	}
+	swift_close(store);
+	store->driver = NULL;
+	return ERR_INVALID;
+}
+
+static unsigned
+swift_needs(const struct store *s)
+{
+	(void)s;
+	return STORE_NEED_MD5;
+}
+
+const struct store_ops store_swift = {
+	.kind = "swift",
+	.open = swift_open,
+	.close = swift_close,
+	.needs = swift_needs,
+	.start = {
+		[STORE_CALL_PROBE] = swift_probe,
+		[STORE_CALL_PUT] = swift_put,
+		[STORE_CALL_BEGIN] = swift_begin,
+		[STORE_CALL_PUT_PART] = swift_put_part,
+		[STORE_CALL_COPY_PART] = swift_copy_part,
+		[STORE_CALL_LIST_PARTS] = swift_list_parts,
+		[STORE_CALL_COMPLETE] = swift_complete,
+		[STORE_CALL_ABORT] = swift_abort,
+		[STORE_CALL_LIST_UPLOADS] = swift_list_uploads,
+		[STORE_CALL_HEAD] = swift_head,
+		[STORE_CALL_GET] = swift_get,
+		[STORE_CALL_LIST] = swift_list,
+		[STORE_CALL_DELETE] = swift_delete,
+		[STORE_CALL_COPY] = swift_copy,
+	},
+	.cancel = swift_cancel,
+};

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls on whole objects: put, head, get, delete. */
+#include "bridge/store_swift.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/clock.h"
+#include "lib/mem.h"
+
+/* What goes with an object, and what a reply tells of one. */
+
+void
+swift_object_headers(struct swift_job *j, const struct store_meta *meta)
+{
+	const struct swift *s = j->swift;
+
+	swift_header(j, "Content-Type: %s",
+		     meta->content_type && *meta->content_type
+			     ? meta->content_type
+			     : "application/octet-stream");
+	if (meta->sluice_id && *meta->sluice_id)
+		swift_header(j, "X-Object-Meta-Sluice-Id: %s", meta->sluice_id);
+	if (meta->mtime)
+		swift_header(j, "X-Object-Meta-Mtime: %lld",
+			     (long long)meta->mtime);
+	if (s->delete_after_s)
+		swift_header(j, "X-Delete-After: %llu",
+			     (unsigned long long)s->delete_after_s);
+}
+
+bool
+swift_etag(const char *quoted, char out[STORE_ETAG_MAX + 1])
+{
+	size_t n = strlen(quoted);
+
+	if (n >= 2 && quoted[0] == '"' && quoted[n - 1] == '"') {
+		quoted++;
+		n -= 2;
+	}
+	if (n == 0 || n > STORE_ETAG_MAX)
+		return false;
+	memcpy(out, quoted, n);
+	out[n] = '\0';
+	return true;
+}
+
+static uint64_t
+object_size(const struct http_reply *r)
+{
+	const char *range = http_reply_header(r, "content-range");
+	const char *length = http_reply_header(r, "content-length");
+	const char *slash = range ? strchr(range, '/') : NULL;
+
+	if (slash)
+		return strtoull(slash + 1, NULL, 10);
+	return length ? strtoull(length, NULL, 10) : 0;
+}
+
+/* X-Object-Meta-Mtime is in Unix seconds, perhaps with a fraction. */
+static int64_t
+object_mtime(const struct http_reply *r)
+{
+	const char *own = http_reply_header(r, "x-object-meta-mtime");
+	const char *modified = http_reply_header(r, "last-modified");
+	time_t t = -1;
+	char *end;
+	long long v;
+
+	if (own) {
+		v = strtoll(own, &end, 10);
+		if (end != own && (*end == '\0' || *end == '.'))
+			return v;
+	}
+	if (modified)
+		t = curl_getdate(modified, NULL);
+	return t > 0 ? (int64_t)t : 0;
+}
+
+void
+swift_read_object(struct swift_job *j, struct store_object *out)
+{
+	const struct http_reply *r = j->reply;
+	const char *etag = http_reply_header(r, "etag");
+	const char *id = http_reply_header(r, "x-object-meta-sluice-id");
+
+	memset(out, 0, sizeof(*out));
+	out->size = object_size(r);
+	out->mtime = object_mtime(r);
+	if (etag)
+		swift_etag(etag, out->etag);
+	if (id && id_valid(id))
+		str_copy(out->sluice_id, sizeof(out->sluice_id), id);
+}
+
+const char *
+swift_read_set(struct swift_job *j)
+{
+	const char *slo = http_reply_header(j->reply, "x-static-large-object");
+	const char *set =
+		http_reply_header(j->reply, "x-object-meta-sluice-segments");
+
+	if (!slo || strcasecmp(slo, "true") != 0)
+		return NULL;
+	return set && swift_set_valid(set) ? set : NULL;
+}
+
+/* What is about to be replaced. */
+
+struct noting {
+	swift_next_fn *then;
+	char *keep;
+	void *state; /* the call's own, put back afterwards */
+	void (*free_state)(void *state);
+};
+
+static void
+noting_free(void *state)
+{
+	struct noting *n = state;
+
+	if (n->free_state)
+		n->free_state(n->state);
+	free(n->keep);
+	free(n);
+}
+
+static void
+noted(struct swift_job *j, enum err err)
+{
+	struct noting *n = j->state;
+	swift_next_fn *then = n->then;
+
+	j->state = n->state;
+	j->free_state = n->free_state;
+	n->free_state = NULL;
+	noting_free(n);
+	j->ambiguous = false; /* what was to follow was not sent */
+	then(j, err);
+}
+
+/*
+ * The note is written before the manifest goes, so a crash between the two
+ * forgets nothing; whoever reads it looks whether the manifest is still there.
+ */
+static void
+old_seen(struct swift_job *j, enum err err)
+{
+	const struct noting *n = j->state;
+	char name[SWIFT_SET_LEN + 32];
+	const char *set;
+
+	if (err && err != ERR_NOT_FOUND) {
+		noted(j, err);
+		return;
+	}
+	set = err ? NULL : swift_read_set(j);
+	if (!set || (n->keep && strcmp(set, n->keep) == 0)) {
+		noted(j, ERR_OK);
+		return;
+	}
+	snprintf(name, sizeof(name), "%013lld-%.32s-%s",
+		 (long long)clock_wall_ms() + (long long)j->swift->grace_ms,
+		 set, set + 33);
+	swift_request_segment(j, "PUT", "garbage", name);
+	swift_body_none(j);
+	swift_send(j, noted);
+}
+
+void
+swift_note_old(struct swift_job *j, const char *key, const char *keep,
+	       swift_next_fn *then)
+{
+	struct noting *n = mem_alloc(sizeof(*n));
+
+	n->then = then;
+	n->keep = mem_strdup(keep);
+	n->state = j->state;
+	n->free_state = j->free_state;
+	j->state = n;
+	j->free_state = noting_free;
+	swift_request_key(j, "HEAD", key);
+	swift_send(j, old_seen);
+}
+
+/* put */
+
+/* NULL, or what is wrong with the ETag that came back: the body's MD5. */
+static const char *
+digest_fault(const struct swift_job *j, const char *etag)
+{
+	char text[2 * 16 + 1];
+
+	if (!j->body.has_md5)
+		return NULL;
+	hex_encode(j->body.md5, sizeof(j->body.md5), text);
+	if (strcasecmp(etag, text) == 0)
+		return NULL;
+	return "the store holds bytes with another MD5";
+}
+
+static void
+put_done(struct swift_job *j, enum err err)
+{
+	struct store_result res = { .err = ERR_OK };
+	const struct store_call *c = j->call;
+
+	if (err == ERR_NOT_FOUND) { /* a PUT needs nothing but its container */
+		j->why = "no such container";
+		err = ERR_IO;
+	}
+	if (err) {
+		swift_fail_reply(j, err);
+		return;
+	}
+	swift_read_object(j, &res.object);
+	res.object.size = c->body.len;
+	if (c->meta.sluice_id)
+		str_copy(res.object.sluice_id, sizeof(res.object.sluice_id),
+			 c->meta.sluice_id);
+	if (c->meta.mtime)
+		res.object.mtime = c->meta.mtime;
+	if (!res.object.etag[0]) {
+		res.err = ERR_AGAIN;
+		res.ambiguous = true;
+		res.why = "the store's answer is not clear";
+	} else {
+		res.why = digest_fault(j, res.object.etag);
+		res.err = res.why ? ERR_CORRUPT : ERR_OK;
+		res.ambiguous = res.why != NULL; /* something is there */
+	}
+	swift_done(j, &res);
+}
+
+static void
+put_send(struct swift_job *j, enum err err)
+{
+	const struct store_call *c = j->call;
+
+	if (err) {
+		swift_fail_reply(j, err);
+		return;
+	}
+	swift_request_key(j, "PUT", c->key);
+	swift_object_headers(j, &c->meta);
+	swift_body_object(j, &c->body);
+	swift_send(j, put_done);
+}
+
+void
+swift_put(struct store *s, struct store_call *c)
+{
+	swift_note_old(swift_job_new(s->driver, c), c->key, NULL, put_send);
+}
+
+/* head */
+
+static void
+head_done(struct swift_job *j, enum err err)
+{
+	struct store_result res = { .err = err };
+
+	if (err) {
+		swift_fail_reply(j, err);
+		return;
+	}
+	swift_read_object(j, &res.object);
+	swift_done(j, &res);
+}
+
+void
+swift_head(struct store *s, struct store_call *c)
+{
+	struct swift_job *j = swift_job_new(s->driver, c);
+
+	swift_request_key(j, "HEAD", c->key);
+	swift_send(j, head_done);
+}
+
+/* get */
+
+static const char *
+range_fault(const struct swift_job *j)
+{
+	const struct store_call *c = j->call;
+	const char *range = http_reply_header(j->reply, "content-range");
+	unsigned long long first, last, total, end = c->off + c->len;
+
+	if (j->reply->status == 200)
+		return c->off == 0 ? NULL : "the store ignores ranges";
+	if (j->reply->status != 206 || !range ||
+	    sscanf(range, "bytes %llu-%llu/%llu", &first, &last, &total) != 3)
+		return "the store's answer is not clear";
+	if (end > total)
+		end = total;
+	if (first != c->off || last + 1 != end ||
+	    j->reply->len != last + 1 - first)
+		return "the store sent another range";
+	return NULL;
+}
+
+static void
+get_done(struct swift_job *j, enum err err)
+{
+	struct store_result res = { .err = ERR_OK };
+	const struct store_call *c = j->call;
+
+	if (j->reply->end == HTTP_DONE && j->reply->status == 416) {
+		swift_done(j, &res); /* behind the end: no bytes */
+		return;
+	}
+	if (err == ERR_CONFLICT && j->reply->status == 409) {
+		j->why = "a segment of the object is missing";
+		err = ERR_IO;
+	}
+	if (err) {
+		swift_fail_reply(j, err);
+		return;
+	}
+	res.why = range_fault(j);
+	if (res.why) {
+		res.err = ERR_IO;
+		swift_done(j, &res);
+		return;
+	}
+	swift_read_object(j, &res.object);
+	if (c->etag && strcmp(c->etag, res.object.etag) != 0) {
+		swift_fail(j, ERR_CONFLICT, "the object has changed");
+		return;
+	}
+	res.data = j->reply->body;
+	res.len = j->reply->len < c->len ? j->reply->len : (size_t)c->len;
+	swift_done(j, &res);
+}
+
+void
+swift_get(struct store *s, struct store_call *c)
+{
+	struct swift_job *j = swift_job_new(s->driver, c);
+
+	swift_request_key(j, "GET", c->key);
+	swift_header(j, "Range: bytes=%llu-%llu", (unsigned long long)c->off,
+		     (unsigned long long)(c->off + c->len - 1));
+	if (c->etag)
+		swift_header(j, "If-Match: \"%s\"", c->etag);
+	if (j->reply_max < c->len)
+		j->reply_max = c->len;
+	swift_send(j, get_done);
+}
+
+/* delete */
+
+static void
+delete_done(struct swift_job *j, enum err err)
+{
+	struct store_result res = { .err = ERR_OK };
+
+	if (err && err != ERR_NOT_FOUND) {
+		swift_fail_reply(j, err);
+		return;
+	}
+	swift_done(j, &res);
+}
+
+static void
+delete_send(struct swift_job *j, enum err err)
+{
+	if (err) {
+		swift_fail_reply(j, err);
+		return;
+	}
+	swift_request_key(j, "DELETE", j->call->key);
+	swift_send(j, delete_done);
+}
+
+void
+swift_delete(struct store *s, struct store_call *c)
+{
+	swift_note_old(swift_job_new(s->driver, c), c->key, NULL, delete_send);
+}

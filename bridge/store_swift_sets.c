@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sets of segments. Renaming an object copies its manifest, so for a moment,
+ * and after a crash for longer, two keys may name one set: each is noted as
+ * an owner before its manifest is written.
+ */
+#include "bridge/store_swift.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bridge/sigv4.h"
+#include "lib/mem.h"
+
+/* claim */
+
+void
+swift_claim(struct swift_job *j, const char *set, const char *key,
+	    swift_next_fn *then)
+{
+	char rest[SWIFT_SET_LEN + 40], hash[33];
+
+	swift_key_hash(key, hash);
+	snprintf(rest, sizeof(rest), "%s/%s", set, hash);
+	swift_request_segment(j, "PUT", "owners", rest);
+	buf_add_text(&j->text, key);
+	swift_body_text(j);
+	swift_send(j, then);
+}
+
+/* delete_set */
+
+struct deleting {
+	swift_next_fn *then;
+	char set[SWIFT_SET_LEN + 1];
+	unsigned phase; /* of kinds[] */
+	json_t *page;
+	size_t at;    /* of the page: what is deleted next */
+	char *marker; /* the last name of the page, if another follows */
+	const struct store_part *keep; /* NULL: none, and owners go too */
+	size_t nkeep;
+	void *state; /* the call's own, put back afterwards */
+	void (*free_state)(void *state);
+};
+
+static const char *const kinds[] = { "segments", "owners" };
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static void
+deleting_free(void *state)
+{
+	struct deleting *d = state;
+
+	if (d->free_state)
+		d->free_state(d->state);
+	json_decref(d->page);
+	free(d->marker);
+	free(d);
+}
+
+static void
+end(struct swift_job *j, enum err err)
+{
+	struct deleting *d = j->state;
+	swift_next_fn *then = d->then;
+
+	j->state = d->state;
+	j->free_state = d->free_state;
+	d->free_state = NULL;
+	deleting_free(d);
+	then(j, err);
+}
+
+static void list_page(struct swift_job *j);
+static void delete_next(struct swift_job *j);
+
+static const char *
+name_at(const struct deleting *d, size_t i)
+{
+	return json_string_value(
+		json_object_get(json_array_get(d->page, i), "name"));
+}
+
+/* The page is done: perhaps there is another, perhaps the other kind. */
+static void
+page_deleted(struct swift_job *j)
+{
+	struct deleting *d = j->state;
+
+	json_decref(d->page);
+	d->page = NULL;
+	if (!d->marker && (d->keep || ++d->phase == KINDS))
+		end(j, ERR_OK);
+	else
+		list_page(j);
+}
+
+static void
+one_deleted(struct swift_job *j, enum err err)
+{
+	if (err && err != ERR_NOT_FOUND)
+		end(j, err);
+	else
+		delete_next(j);
+}
+
+static void
+delete_next(struct swift_job *j)
+{
+	struct deleting *d = j->state;
+	const char *name = name_at(d, d->at++);
+
+	if (d->at > json_array_size(d->page)) {
+		page_deleted(j);
+		return;
+	}
+	swift_request(j, "DELETE", j->swift->segments, name ? name : "");
+	swift_send(j, one_deleted);
+}
+
+static void
+bulk_done(struct swift_job *j, enum err err)
+{
+	json_t *answer = err ? NULL : swift_json(j);
+
+	if (!err)
+		err = swift_late_status(j, answer);
+	json_decref(answer);
+	if (err)
+		end(j, err);
+	else
+		page_deleted(j);
+}
+
+/* Swift's documentation, "Bulk Operations (Delete and Archive Auto Extract)". */
+static void
+delete_bulk(struct swift_job *j)
+{
+	struct deleting *d = j->state;
+
+	swift_request(j, "POST", NULL, NULL);
+	buf_add_text(&j->query, "?bulk-delete");
+	swift_header(j, "Content-Type: text/plain");
+	swift_header(j, "Accept: application/json");
+	for (size_t i = 0; i < json_array_size(d->page); i++) {
+		const char *name = name_at(d, i);
+
+		buf_add_text(&j->text, "/");
+		sigv4_encode(&j->text, j->swift->segments, false);
+		buf_add_text(&j->text, "/");
+		sigv4_encode(&j->text, name ? name : "", true);
+		buf_add_text(&j->text, "\n");
+	}
+	swift_body_text(j);
+	j->patient = true;
+	swift_send(j, bulk_done);
+}
+
+static bool
+is_kept(const struct deleting *d, const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	char want[32];
+	uint32_t no;
+	uint64_t off;
+
+	if (!slash || !swift_part_parse(slash + 1, &no, &off) || no > d->nkeep)
+		return false;
+	swift_part_name(no, d->keep[no - 1].off, want);
+	return strcmp(slash + 1, want) == 0;
+}
+
+/* Notes where the next page begins, and forgets what is to stay. */
+static void
+turn_page(struct deleting *d)
+{
+	size_t n = json_array_size(d->page);
+
+	free(d->marker);
+	d->marker = n == STORE_LIST_MAX ? mem_strdup(name_at(d, n - 1)) : NULL;
+	d->at = 0;
+	while (d->keep && n--) {
+		const char *name = name_at(d, n);
+
+		if (!name || is_kept(d, name))
+			json_array_remove(d->page, n);
+	}
+}
+
+static void
+page_listed(struct swift_job *j, enum err err)
+{
+	struct deleting *d = j->state;
+
+	if (err) {
+		end(j, err);
+		return;
+	}
+	d->page = j->reply->len ? swift_json(j) : json_array();
+	turn_page(d);
+	if (!json_is_array(d->page)) {
+		j->why = "the store's answer is not clear";
+		end(j, ERR_AGAIN);
+	} else if (json_array_size(d->page) > 1 && j->swift->bulk_delete) {
+		delete_bulk(j);
+	} else {
+		delete_next(j);
+	}
+}
+
+static void
+list_page(struct swift_job *j)
+{
+	struct deleting *d = j->state;
+	char *prefix = mem_printf("%s%s/%s/", j->swift->prefix, kinds[d->phase],
+				  d->set);
+
+	swift_request(j, "GET", j->swift->segments, NULL);
+	swift_query(j, "format", "json");
+	swift_query(j, "limit", "1000");
+	swift_query(j, "prefix", prefix);
+	if (d->marker)
+		swift_query(j, "marker", d->marker);
+	free(prefix);
+	swift_send(j, page_listed);
+}
+
+void
+swift_tidy_set(struct swift_job *j, const char *set,
+	       const struct store_part *keep, size_t nkeep, swift_next_fn *then)
+{
+	struct deleting *d = mem_alloc(sizeof(*d));
+
+	d->keep = keep;
+	d->nkeep = nkeep;
+	d->then = then;
+	str_copy(d->set, sizeof(d->set), set);
+	d->state = j->state;
+	d->free_state = j->free_state;
+	j->state = d;
+	j->free_state = deleting_free;
+	list_page(j);
+}
+
+void
+swift_delete_set(struct swift_job *j, const char *set, swift_next_fn *then)
+{
+	swift_tidy_set(j, set, NULL, 0, then);
+}
