@@ -16,8 +16,6 @@
 #include "lib/id.h"
 #include "lib/mem.h"
 
-#define UPLOADS_MAX 1000
-
 static void
 request_upload(struct swift_job *j, const char *method)
 {
@@ -418,72 +416,6 @@ swift_list_parts(struct store *s, struct store_call *c)
 	j->free_state = all_parts_free;
 	request_upload(j, "HEAD");
 	swift_send(j, listed_upload_seen);
-}
-
-/* list_uploads */
-
-static int64_t
-born_ms(const char *id)
-{
-	unsigned char raw[16];
-	int64_t ms = 0;
-
-	if (id_bytes(id, raw) != 0)
-		return 0;
-	for (int i = 0; i < 6; i++)
-		ms = ms << 8 | raw[i];
-	return ms;
-}
-
-static void
-uploads_done(struct swift_job *j, enum err err)
-{
-	struct store_result res = { .err = ERR_OK };
-	struct store_upload *list;
-	json_t *page, *item;
-	size_t i;
-
-	if (err) {
-		swift_fail_reply(j, no_container(j, err));
-		return;
-	}
-	page = j->reply->len ? swift_json(j) : json_array();
-	list = mem_array(json_array_size(page) + 1, sizeof(*list));
-	json_array_foreach(page, i, item)
-	{
-		const char *name =
-			json_string_value(json_object_get(item, "name"));
-		const char *id = name ? strrchr(name, '/') : NULL;
-
-		if (!id || !id_valid(id + 1) || res.nuploads == UPLOADS_MAX)
-			continue;
-		list[res.nuploads].key = j->call->key;
-		list[res.nuploads].backend_id = id + 1;
-		list[res.nuploads++].initiated = born_ms(id + 1);
-	}
-	res.uploads = list;
-	if (json_is_array(page))
-		swift_done(j, &res);
-	else
-		swift_fail(j, ERR_AGAIN, "the store's answer is not clear");
-	json_decref(page);
-	free(list);
-}
-
-void
-swift_list_uploads(struct store *s, struct store_call *c)
-{
-	struct swift_job *j = swift_job_new(s->driver, c);
-	char hash[33], *prefix;
-
-	swift_key_hash(c->key, hash);
-	prefix = mem_printf("%suploads/%s/", j->swift->prefix, hash);
-	swift_request(j, "GET", j->swift->segments, NULL);
-	swift_query(j, "format", "json");
-	swift_query(j, "limit", "1000");
-	swift_query(j, "prefix", prefix);
-	free(prefix);
-	swift_send(j, uploads_done);
 }
 
 /* abort */

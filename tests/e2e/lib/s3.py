@@ -48,6 +48,17 @@ def sha256(s3, key):
     return digest.hexdigest()
 
 
+def uploads(s3):
+    """Keys and ids of multipart uploads; Swift's own are objects."""
+    if os.environ.get("STORE") == "swift-native":
+        page = s3.list_objects_v2(
+            Bucket=BUCKET + "_segments", Prefix=PREFIX + "uploads/"
+        )
+        return [o["Key"].rsplit("/", 1) for o in page.get("Contents", [])]
+    page = s3.list_multipart_uploads(Bucket=BUCKET, Prefix=PREFIX)
+    return [(u["Key"], u["UploadId"]) for u in page.get("Uploads", [])]
+
+
 def main():
     s3 = client()
     what, args = sys.argv[1], sys.argv[2:]
@@ -58,9 +69,8 @@ def main():
     elif what == "size":
         print(size(s3, args[0]))
     elif what == "uploads":
-        pages = s3.list_multipart_uploads(Bucket=BUCKET, Prefix=PREFIX)
-        for u in pages.get("Uploads", []):
-            print(u["Key"], u["UploadId"])
+        for key, upload_id in uploads(s3):
+            print(key, upload_id)
     elif what == "list":
         page = s3.list_objects_v2(Bucket=BUCKET, Prefix=PREFIX)
         for o in page.get("Contents", []):
@@ -68,11 +78,15 @@ def main():
     elif what == "delete":
         s3.delete_object(Bucket=BUCKET, Key=PREFIX + args[0])
     elif what == "abort_all":
-        pages = s3.list_multipart_uploads(Bucket=BUCKET, Prefix=PREFIX)
-        for u in pages.get("Uploads", []):
-            s3.abort_multipart_upload(
-                Bucket=BUCKET, Key=u["Key"], UploadId=u["UploadId"]
-            )
+        for key, upload_id in uploads(s3):
+            if os.environ.get("STORE") == "swift-native":
+                s3.delete_object(
+                    Bucket=BUCKET + "_segments", Key=f"{key}/{upload_id}"
+                )
+            else:
+                s3.abort_multipart_upload(
+                    Bucket=BUCKET, Key=key, UploadId=upload_id
+                )
     elif what == "put":
         with open(args[1], "rb") as f:
             s3.put_object(Bucket=BUCKET, Key=PREFIX + args[0], Body=f)
