@@ -246,7 +246,8 @@ test_too_much_unsynced_pauses_until_it_is_synced(void **state)
 	w.cfg.unsynced_max = PART / 2;
 	w.cfg.spool_sync_ms = 1000000; /* age alone would never do it */
 	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
-	assert_int_equal(writer_write(&x, 0, PART - 1, 1), ERR_OK);
+	assert_int_equal(writer_write(&x, 0, 1, 1), ERR_OK);
+	assert_int_equal(writer_write(&x, 1, PART - 2, 1), ERR_OK);
 	assert_true(ledger_unsynced(w.ledger) >= PART / 2);
 	world_run(10);
 	wait_paused(&x, false);
