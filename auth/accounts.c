@@ -162,10 +162,6 @@ user_read(struct conf *conf, const char *name, const struct auth_config *cfg)
 	u->quota_files = conf_uint(conf, name, "quota_files", any);
 	u->max_sessions =
 		(unsigned)conf_uint(conf, name, "max_sessions", sessions);
-	if (u->quota_bytes || u->quota_files)
-		log_warn("auth", NULL, "quota_not_enforced", KV_S("user", name),
-			 KV_S("why", "quotas are shown to clients, but this "
-				     "version does not hold to them"));
 	return u;
 }
 

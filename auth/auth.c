@@ -70,6 +70,16 @@ auth_knows(const struct auth *a, const char *name)
 	return account_find(a, name) != NULL;
 }
 
+void
+auth_each(const struct auth *a, void (*fn)(void *arg, const struct user *u),
+	  void *arg)
+{
+	const struct account *acc;
+
+	for (acc = a->table; acc; acc = acc->hh.next)
+		fn(arg, acc->user);
+}
+
 /*
  * Unknown users are hashed with the hash of some known one, the same one for
  * the same name: so they cost what users cost, whatever methods are in use.

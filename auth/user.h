@@ -35,7 +35,7 @@ struct user {
 	char *store; /* name of a [store.NAME] */
 	unsigned rights;
 	enum user_publish publish;
-	uint64_t quota_bytes;  /* 0: none; checked by later versions too */
+	uint64_t quota_bytes;  /* 0: none */
 	uint64_t quota_files;  /* 0: none */
 	unsigned max_sessions; /* 0: the node's default */
 	unsigned refs;
@@ -100,6 +100,10 @@ void auth_pubkey(struct auth *a, const char *name, const struct auth_key *key,
 
 /* Whether there is such a user: for a log line, never for a client. */
 bool auth_knows(const struct auth *a, const char *name);
+
+/* Calls fn for each user, in no order. */
+void auth_each(const struct auth *a,
+	       void (*fn)(void *arg, const struct user *u), void *arg);
 
 /*
  * Hashes a password for users.ini (yescrypt). The caller frees *out.

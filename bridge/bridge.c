@@ -6,6 +6,7 @@
 
 #include "bridge/http.h"
 #include "bridge/keylock.h"
+#include "bridge/quota.h"
 #include "bridge/spool.h"
 #include "bridge/sweeper.h"
 #include "bridge/upload.h"
@@ -116,6 +117,7 @@ bridge_open(struct bridge **out, struct conf *conf,
 	}
 	b->uploads = uploads_new(b);
 	b->sweeper = sweeper_new(b->uploads);
+	b->quota = quota_new(b->uploads);
 	*out = b;
 	return ERR_OK;
 }
@@ -141,6 +143,7 @@ bridge_close(struct bridge *b)
 		return;
 	pool_settle(b);
 	sweeper_free(b->sweeper);
+	quota_free(b->quota);
 	if (b->uploads)
 		uploads_free(b->uploads);
 	auth_close(b->auth);

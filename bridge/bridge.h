@@ -23,6 +23,7 @@ struct keylock_table;
 struct peer;
 struct uploads; /* bridge/upload.h: all that this worker drives */
 struct sweeper;
+struct quota;
 
 /*
  * [bridge] of sluice.ini, paths of [daemon] and the names of the [store.NAME]
@@ -44,6 +45,7 @@ struct bridge_config {
 	unsigned takeover_idle_ms;   /* 3000 */
 	unsigned takeover_wait_ms;   /* 5000 */
 	unsigned publishing_wait_ms; /* 10000 */
+	uint64_t quota_recount_ms;   /* 1 d */
 	unsigned pin_ms;	     /* 60000 */
 	unsigned verify_after_ms;    /* cross-check when older: 60000 */
 	unsigned pool_threads;	     /* per worker: 4 */
@@ -79,6 +81,7 @@ struct bridge {
 	size_t nstores;
 	struct uploads *uploads;
 	struct sweeper *sweeper;
+	struct quota *quota;
 	const struct bridge_config *config;
 };
 

@@ -189,6 +189,7 @@ bridge_config_read(struct conf *conf, struct bridge_config *out)
 	struct conf_range kept = { 256 * MIB, 0, 64 * GIB };
 	struct conf_range unsynced = { GIB, 16 * MIB, INT64_MAX };
 	struct conf_range ttl = { 7 * DAY, 60 * SECOND, 3650 * DAY };
+	struct conf_range recount = { DAY, 60 * SECOND, 365 * DAY };
 
 	memset(out, 0, sizeof(*out));
 	out->state_dir = folder_read(conf, SECTION, "state_dir",
@@ -206,6 +207,8 @@ bridge_config_read(struct conf *conf, struct bridge_config *out)
 	out->slow_patience_ms =
 		ms_read(conf, "slow_patience", 300 * SECOND, SECOND);
 	out->park_ttl_ms = conf_time(conf, SECTION, "park_ttl", ttl);
+	out->quota_recount_ms =
+		conf_time(conf, SECTION, "quota_recount", recount);
 	out->parts_in_flight = count_read(conf, "parts_in_flight", 4, 64);
 	out->requests_max = count_read(conf, "requests_max", 16, 1000);
 	out->takeover_idle_ms = ms_read(conf, "takeover_idle", 3 * SECOND, 0);

@@ -74,6 +74,7 @@ complete(struct journal_op *op)
 		r.n = rows->nattrs > 0 ? rows->nattrs : rows->nuploads;
 		r.more = rows->more && !one;
 	}
+	r.usage = &rows->usage; /* a refused charge tells what is left */
 	if (op->fn != NULL)
 		op->fn(op->arg, &r);
 	journal_op_free(op);
@@ -287,6 +288,25 @@ journal_attrs(struct journal *j, const struct journal_range *r,
 	struct journal_op *op = journal_op_new(JOURNAL_OP_ATTRS, fn, arg);
 
 	journal_op_copy_range(op, r);
+	submit(j, op);
+}
+
+void
+journal_usage(struct journal *j, const char *store, const char *home,
+	      journal_done_fn *fn, void *arg)
+{
+	struct journal_query q = { .store = store, .key_prefix = home };
+
+	ask(j, JOURNAL_OP_USAGE, &q, fn, arg);
+}
+
+void
+journal_usage_due(struct journal *j, int64_t now, journal_done_fn *fn,
+		  void *arg)
+{
+	struct journal_op *op = journal_op_new(JOURNAL_OP_USAGE_DUE, fn, arg);
+
+	op->before_ms = now;
 	submit(j, op);
 }
 

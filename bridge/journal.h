@@ -10,7 +10,8 @@
  * Errors: ERR_CONFLICT (no row with that id and epoch: someone else drives it
  * now), ERR_EXISTS (a live row for (store, key) is there already), ERR_NOT_FOUND,
  * ERR_NO_SPACE, ERR_IO, ERR_CORRUPT, ERR_AGAIN (the queue is full, or another
- * program holds the database), ERR_INVALID (a transaction that makes no sense).
+ * program holds the database), ERR_INVALID (a transaction that makes no sense),
+ * ERR_QUOTA (a charge that does not fit).
  * After ERR_NO_SPACE, ERR_IO and ERR_AGAIN nothing of the transaction happened;
  * the same call may be made again.
  */
@@ -71,7 +72,9 @@ enum {
 	UPLOAD_NO_TRUNC = 8,	    /* replaces an object without TRUNC */
 	UPLOAD_SOURCE_PENDING = 16, /* a copy whose source is not deleted */
 	UPLOAD_UNCLAIMED = 32,	    /* sealed, and that was reported */
-	UPLOAD_APPENDING = 64	    /* what it appends to is not all there */
+	UPLOAD_APPENDING = 64,	    /* what it appends to is not all there */
+	UPLOAD_REPLACES = 128, /* an object of `replaces` bytes was there */
+	UPLOAD_COUNTED = 256   /* that was looked at, for a quota */
 };
 
 struct journal_upload {
@@ -89,8 +92,10 @@ struct journal_upload {
 	char path[JOURNAL_PATH_MAX + 1];	   /* as opened */
 	char final_path[JOURNAL_PATH_MAX + 1];	   /* as it will be named */
 	char backend_id[STORE_BACKEND_ID_MAX + 1]; /* "" before Create */
-	uint64_t declared;		      /* bytes; see UPLOAD_DECLARED */
-	uint64_t end;			      /* bytes; from CLOSING on */
+	uint64_t declared; /* bytes; see UPLOAD_DECLARED */
+	uint64_t end;	   /* bytes; from CLOSING on */
+	uint64_t charged;  /* bytes held of the home's quota, while live */
+	uint64_t replaces; /* see UPLOAD_REPLACES */
 	char hidden_etag[STORE_ETAG_MAX + 1]; /* old object hidden, or "" */
 	char etag[STORE_ETAG_MAX + 1];	      /* published object's */
 	char source[STORE_KEY_MAX + 1];	      /* kind copy: key copied from */
@@ -120,7 +125,8 @@ enum {
 	JSET_VERIFIED = 1 << 12,
 	JSET_PARKED = 1 << 13,
 	JSET_ENDED = 1 << 14,
-	JSET_PATHS = 1 << 15 /* path and final_path */
+	JSET_PATHS = 1 << 15, /* path and final_path */
+	JSET_CHARGED = 1 << 16
 };
 
 /* An event row: unique by (upload, kind). body is JSON text. */
@@ -137,6 +143,74 @@ struct journal_attr {
 	char etag[STORE_ETAG_MAX + 1];
 	int64_t mtime; /* Unix s */
 	uint32_t mode; /* permission bits; 0: not set */
+};
+
+/*
+ * Usage: what lies under a home (a key prefix that has a quota), whoever put
+ * it there. It is counted once by a listing and from then on changed by the
+ * transactions that publish, delete and rename.
+ */
+struct journal_usage {
+	char store[STORE_NAME_MAX + 1];
+	char home[STORE_KEY_MAX + 1];
+	bool known; /* there is a row */
+	bool counted;
+	uint64_t bytes, files;		 /* published */
+	uint64_t live_bytes, live_files; /* what live uploads add to that */
+	uint64_t changes;		 /* of the row, for journal_count */
+	unsigned doubts;    /* changes whose outcome is not known */
+	int64_t counted_at; /* Unix ms */
+	/* A charge's answer. */
+	uint64_t charged; /* bytes that the row holds now */
+	uint64_t room;	  /* bytes that are left; UINT64_MAX: no limit */
+};
+
+/*
+ * Bytes of the quota for the update's or insert's row: at least `need` in all,
+ * else ERR_QUOTA, and up to `want`. Where the row replaces nothing it also
+ * takes one file. What was not counted yet is not limited.
+ */
+struct journal_charge {
+	const char *home;
+	uint64_t bytes_max, files_max; /* 0: no limit */
+	uint64_t need, want;
+};
+
+/*
+ * What a transaction adds to, or takes from, every home that holds the key.
+ * A call to the store whose outcome the journal may never hear of is put
+ * between JOURNAL_DOUBT and JOURNAL_SETTLE: a home with a doubt left over is
+ * counted anew. JOURNAL_DOUBT_ALL: also homes below the key, and nothing will
+ * settle it.
+ */
+enum journal_doubt {
+	JOURNAL_SETTLE = -1,
+	JOURNAL_SURE = 0,
+	JOURNAL_DOUBT = 1,
+	JOURNAL_DOUBT_ALL = 2
+};
+struct journal_change {
+	char store[STORE_NAME_MAX + 1];
+	char key[STORE_KEY_MAX + 1];
+	int64_t bytes, files;
+	enum journal_doubt doubt;
+};
+#define JOURNAL_DOUBT_MS 300000 /* a doubt as old as this is left over */
+
+/* What is done to the row of a home. */
+struct journal_count {
+	enum {
+		COUNT_BEGIN, /* make the row, where there is none */
+		COUNT_SET,   /* ERR_CONFLICT: it changed meanwhile */
+		COUNT_FORCE, /* the same regardless, and to be done again */
+		COUNT_DEFER, /* only due_at */
+		COUNT_DROP
+	} what;
+	char store[STORE_NAME_MAX + 1];
+	char home[STORE_KEY_MAX + 1];
+	uint64_t bytes, files;
+	uint64_t changes; /* as read before the listing began */
+	int64_t due_at;	  /* Unix ms: the next count */
 };
 
 /*
@@ -161,7 +235,12 @@ struct journal_tx {
 	const char *event_upload; /* for an event without insert or update */
 	const struct journal_attr *attr;      /* upsert */
 	const struct journal_attr *attr_drop; /* by store and key */
+	const struct journal_charge *charge;
+	const struct journal_change *changes;
+	size_t nchanges; /* at most JOURNAL_CHANGES_MAX */
+	const struct journal_count *count;
 };
+#define JOURNAL_CHANGES_MAX 2
 
 struct journal_reply {
 	enum err err;
@@ -171,7 +250,8 @@ struct journal_reply {
 	const struct journal_upload *uploads; /* list */
 	const struct journal_attr *attrs;     /* attrs: as uploads in `n` */
 	size_t n;
-	bool more; /* list: go on after the last one */
+	bool more;			   /* list: go on after the last one */
+	const struct journal_usage *usage; /* usage; commit with a charge */
 };
 
 typedef void journal_done_fn(void *arg, const struct journal_reply *r);
@@ -216,6 +296,13 @@ struct journal_range {
 void journal_attrs(struct journal *j, const struct journal_range *r,
 		   journal_done_fn *fn, void *arg);
 #define JOURNAL_ATTRS_MAX 2000
+
+/* Usage of a home and of the live uploads below it. */
+void journal_usage(struct journal *j, const char *store, const char *home,
+		   journal_done_fn *fn, void *arg);
+/* A home that is due to be counted at that time (Unix ms), live_* not set. */
+void journal_usage_due(struct journal *j, int64_t now, journal_done_fn *fn,
+		       void *arg);
 
 /* No completion with this arg comes any more. */
 void journal_forget(struct journal *j, void *arg);

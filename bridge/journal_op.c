@@ -96,6 +96,30 @@ attr_ok(const struct journal_attr *a)
 }
 
 static bool
+changes_ok(const struct journal_tx *tx)
+{
+	size_t i;
+
+	if (tx->nchanges > JOURNAL_CHANGES_MAX ||
+	    (tx->nchanges && !tx->changes))
+		return false;
+	for (i = 0; i < tx->nchanges; i++)
+		if (!ENDS(tx->changes[i].store) || !ENDS(tx->changes[i].key))
+			return false;
+	return true;
+}
+
+static bool
+usage_ok(const struct journal_tx *tx)
+{
+	if (tx->charge && (!tx->charge->home || (!tx->update && !tx->insert)))
+		return false;
+	if (tx->count && (!ENDS(tx->count->store) || !ENDS(tx->count->home)))
+		return false;
+	return changes_ok(tx);
+}
+
+static bool
 update_ok(const struct journal_tx *tx)
 {
 	if ((tx->set & JSET_EPOCH) && tx->new_epoch <= tx->update->epoch)
@@ -107,7 +131,7 @@ static bool
 does_something(const struct journal_tx *tx)
 {
 	return tx->insert || tx->update || tx->event || tx->supersede ||
-	       tx->attr || tx->attr_drop;
+	       tx->attr || tx->attr_drop || tx->nchanges || tx->count;
 }
 
 static bool
@@ -122,7 +146,7 @@ tx_ok(const struct journal_tx *tx)
 	if (tx->event != NULL && !event_ok(tx))
 		return false;
 	return does_something(tx) && parts_ok(tx) && attr_ok(tx->attr) &&
-	       attr_ok(tx->attr_drop);
+	       attr_ok(tx->attr_drop) && usage_ok(tx);
 }
 
 /* Copies. */
@@ -159,6 +183,19 @@ copy_event(struct journal_op *op, const struct journal_tx *tx)
 	e->body = copy_text(op, tx->event->body);
 }
 
+static void
+copy_usage(struct journal_op *op, const struct journal_tx *tx)
+{
+	struct journal_charge *c = copy(op, tx->charge, sizeof(*c));
+
+	if (c != NULL)
+		c->home = copy_text(op, c->home);
+	op->tx.charge = c;
+	op->tx.changes =
+		copy(op, tx->changes, tx->nchanges * sizeof(*tx->changes));
+	op->tx.count = copy(op, tx->count, sizeof(*tx->count));
+}
+
 enum err
 journal_op_copy_tx(struct journal_op *op, const struct journal_tx *tx)
 {
@@ -175,6 +212,7 @@ journal_op_copy_tx(struct journal_op *op, const struct journal_tx *tx)
 	to->attr = copy(op, tx->attr, sizeof(*tx->attr));
 	to->attr_drop = copy(op, tx->attr_drop, sizeof(*tx->attr_drop));
 	copy_event(op, tx);
+	copy_usage(op, tx);
 	return ERR_OK;
 }
 
@@ -212,6 +250,11 @@ free_tx(struct journal_tx *tx)
 	free((void *)tx->supersede);
 	free((void *)tx->attr);
 	free((void *)tx->attr_drop);
+	if (tx->charge != NULL)
+		free((void *)tx->charge->home);
+	free((void *)tx->charge);
+	free((void *)tx->changes);
+	free((void *)tx->count);
 }
 
 static void

@@ -8,7 +8,7 @@
  * carries one call out.
  *
  * Results that say what a caller asked in vain are ERR_CONFLICT, ERR_EXISTS,
- * ERR_INVALID and ERR_NOT_FOUND: the transaction goes on without that call.
+ * ERR_INVALID, ERR_NOT_FOUND and ERR_QUOTA: the transaction goes on without that call.
  * Any other error ends the transaction; mend() follows.
  */
 #ifndef BRIDGE_JOURNAL_OPS_H
@@ -44,6 +44,7 @@ struct journal_rows {
 	size_t nattrs;
 	struct journal_event_row *events;
 	size_t nevents;
+	struct journal_usage usage;
 	bool more; /* there are rows behind the last one */
 };
 
@@ -88,8 +89,10 @@ struct journal_ops {
 	/* Undoes what was begun; nothing of it is ever seen. Reconnects. */
 	void (*mend)(void *db);
 
-	/* tx was checked. All of it, or nothing and an error. */
-	enum err (*apply)(void *db, const struct journal_tx *tx);
+	/* tx was checked. All of it, or nothing and an error. usage: what a
+	 * charge's answer is put into. */
+	enum err (*apply)(void *db, const struct journal_tx *tx,
+			  struct journal_usage *usage);
 	/* Deletes a bounded number of rows; *more: call again. */
 	enum err (*prune)(void *db, int64_t before_ms, size_t attrs_max,
 			  bool *more);
@@ -104,6 +107,11 @@ struct journal_ops {
 			  struct journal_rows *rows);
 	enum err (*events)(void *db, const char *upload,
 			   struct journal_rows *rows);
+	/* Zeroes when there is no row. */
+	enum err (*usage)(void *db, const char *store, const char *home,
+			  struct journal_usage *usage);
+	enum err (*usage_due)(void *db, int64_t now,
+			      struct journal_usage *usage);
 
 	/* Outside of a transaction. NULL: there is nothing to do. */
 	enum err (*checkpoint)(void *db);

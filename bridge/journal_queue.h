@@ -33,6 +33,8 @@ enum journal_op_kind {
 	JOURNAL_OP_GET,
 	JOURNAL_OP_LIST,
 	JOURNAL_OP_ATTRS,
+	JOURNAL_OP_USAGE,
+	JOURNAL_OP_USAGE_DUE,
 	JOURNAL_OP_PRUNE,
 	JOURNAL_OP_CHECKPOINT
 };
@@ -49,7 +51,7 @@ struct journal_op {
 	struct journal_tx tx;
 	struct journal_query query; /* list; find, get: its strings */
 	struct journal_range range; /* attrs */
-	int64_t before_ms;
+	int64_t before_ms;	    /* prune; usage_due: now */
 	size_t attrs_max;
 	struct journal_rows rows;
 };

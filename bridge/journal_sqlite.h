@@ -28,6 +28,13 @@ enum journal_stmt {
 	STMT_ADD_EVENT,
 	STMT_PUT_ATTR,
 	STMT_DROP_ATTR,
+	STMT_CHARGE,
+	STMT_USAGE_MAKE,
+	STMT_USAGE_ADD,
+	STMT_USAGE_BELOW,
+	STMT_USAGE_SET,
+	STMT_USAGE_DEFER,
+	STMT_USAGE_DROP,
 	STMT_PRUNE_UPLOADS,
 	STMT_PRUNE_EVENTS,
 	STMT_PRUNE_ATTRS,
@@ -44,6 +51,10 @@ enum journal_stmt {
 	STMT_LIST_ALL,
 	STMT_ATTRS,
 	STMT_EVENTS,
+	STMT_CHARGED,
+	STMT_USAGE,
+	STMT_USAGE_LIVE,
+	STMT_USAGE_DUE,
 	STMT_COUNT
 };
 
@@ -122,7 +133,8 @@ enum err journal_sqlite_text(sqlite3_stmt *st, int col, char *dst, size_t size);
 void journal_sqlite_bind_text(sqlite3_stmt *st, int n, const char *text);
 
 /* journal_sqlite_write.c */
-enum err journal_sqlite_apply(void *db, const struct journal_tx *tx);
+enum err journal_sqlite_apply(void *db, const struct journal_tx *tx,
+			      struct journal_usage *usage);
 enum err journal_sqlite_prune(void *db, int64_t before_ms, size_t attrs_max,
 			      bool *more);
 
@@ -137,6 +149,21 @@ enum err journal_sqlite_attrs(void *db, const struct journal_range *range,
 			      struct journal_rows *rows);
 enum err journal_sqlite_events(void *db, const char *upload,
 			       struct journal_rows *rows);
+/* Binds parameters n and n + 1 to the range of texts that begin so. */
+void journal_sqlite_bind_prefix(sqlite3_stmt *st, int n, const char *prefix);
+
+/* journal_sqlite_usage.c: the parts of a transaction that tell of quotas */
+enum err journal_sqlite_charge(struct journal_sqlite_db *db,
+			       const struct journal_tx *tx,
+			       struct journal_usage *usage);
+enum err journal_sqlite_change(struct journal_sqlite_db *db,
+			       const struct journal_change *c);
+enum err journal_sqlite_count(struct journal_sqlite_db *db,
+			      const struct journal_count *c);
+enum err journal_sqlite_usage(void *db, const char *store, const char *home,
+			      struct journal_usage *usage);
+enum err journal_sqlite_usage_due(void *db, int64_t now,
+				  struct journal_usage *usage);
 
 /* journal_sqlite_check.c */
 enum err journal_sqlite_check(void *db, journal_fault_fn *fn, void *arg);

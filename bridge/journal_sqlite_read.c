@@ -119,8 +119,8 @@ journal_sqlite_get(void *arg, const char *id, struct journal_rows *rows)
  * text behind them (n + 1). A prefix of 0xff bytes, or none, has no such text;
  * an empty blob is behind every text.
  */
-static void
-bind_prefix(sqlite3_stmt *st, int n, const char *prefix)
+void
+journal_sqlite_bind_prefix(sqlite3_stmt *st, int n, const char *prefix)
 {
 	size_t len = prefix != NULL ? strlen(prefix) : 0;
 	char end[STORE_KEY_MAX + 1];
@@ -185,7 +185,7 @@ journal_sqlite_list(void *arg, const struct journal_query *q,
 	sqlite3_bind_int(st, 5, q->hidden);
 	sqlite3_bind_int64(st, 6, (int64_t)max + 1);
 	journal_sqlite_bind_text(st, 7, q->store);
-	bind_prefix(st, 8, q->key_prefix);
+	journal_sqlite_bind_prefix(st, 8, q->key_prefix);
 	return read_uploads(db, st, max, rows);
 }
 

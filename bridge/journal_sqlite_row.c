@@ -60,6 +60,8 @@ static const struct column columns[] = {
 	NUMBER64(verified_at, JSET_VERIFIED),
 	NUMBER64(parked_at, JSET_PARKED),
 	NUMBER64(ended_at, JSET_ENDED),
+	NUMBER64(charged, JSET_CHARGED),
+	NUMBER64(replaces, 0),
 };
 #define COLUMNS ((int)(sizeof(columns) / sizeof(columns[0])))
 
@@ -101,6 +103,41 @@ static const char *const texts[STMT_COUNT] = {
 			  " VALUES (?1, ?2, ?3, ?4, ?5)",
 	[STMT_DROP_ATTR] = "DELETE FROM attributes"
 			   " WHERE store = ?1 AND key = ?2",
+	[STMT_CHARGE] = "UPDATE uploads SET charged = ?2 WHERE id = ?1",
+	[STMT_USAGE_MAKE] = "INSERT OR IGNORE INTO usage(store, home)"
+			    " VALUES (?1, ?2)",
+	/*
+	 * A doubt that is gone when it is settled: the home was counted in
+	 * between, with or without this change, so it must be again.
+	 */
+	[STMT_USAGE_ADD] =
+		"UPDATE usage SET changes = changes + 1,"
+		" bytes = iif(?5 < 0 AND doubts = 0, bytes, max(bytes + ?3, "
+		"0)),"
+		" files = iif(?5 < 0 AND doubts = 0, files, max(files + ?4, "
+		"0)),"
+		" doubts = iif(?5 < 0 AND doubts = 0, 1, doubts + ?5),"
+		" doubt_at = iif(?5 > 0, ?6,"
+		"  iif(?5 < 0 AND doubts = 0, 0, doubt_at))"
+		" WHERE store = ?1 AND home = ?2",
+	[STMT_USAGE_BELOW] = "UPDATE usage SET changes = changes + 1,"
+			     " doubts = doubts + 1, doubt_at = ?4"
+			     " WHERE store = ?1 AND home >= ?2 AND home < ?3",
+	/* Not while an object may be there that no row tells of, or the
+	 * other way round. */
+	[STMT_USAGE_SET] =
+		"UPDATE usage SET bytes = ?4, files = ?5, doubts = ?9 < 0,"
+		" doubt_at = ?8, counted_at = ?7, due_at = ?8"
+		" WHERE store = ?1 AND home = ?2 AND (?9 < 0 OR"
+		" (changes = ?9 AND (doubts = 0 OR doubt_at <= ?7)"
+		" AND NOT EXISTS (SELECT 1 FROM uploads INDEXED BY"
+		" uploads_live WHERE state < 5 AND uploads.store = ?1"
+		" AND key >= ?2 AND key < ?3"
+		" AND (state = 4 OR (state = 0 AND backend_id = '')))))",
+	[STMT_USAGE_DEFER] = "UPDATE usage SET due_at = ?3,"
+			     " doubt_at = max(doubt_at, ?3)"
+			     " WHERE store = ?1 AND home = ?2",
+	[STMT_USAGE_DROP] = "DELETE FROM usage WHERE store = ?1 AND home = ?2",
 	[STMT_PRUNE_UPLOADS] =
 		"DELETE FROM uploads WHERE id IN (SELECT id FROM uploads"
 		" INDEXED BY uploads_ended_at WHERE state >= 6"
@@ -146,6 +183,20 @@ static const char *const texts[STMT_COUNT] = {
 	[STMT_ATTRS] = "SELECT store, key, etag, mtime, mode FROM attributes"
 		       " WHERE store = ?1 AND key >= ?2 AND key <= ?3"
 		       " ORDER BY key LIMIT ?4",
+	[STMT_CHARGED] = "SELECT charged FROM uploads WHERE id = ?1",
+	[STMT_USAGE] = "SELECT store, home, bytes, files, changes, doubts,"
+		       " counted_at FROM usage WHERE store = ?1 AND home = ?2",
+	/* 384: counted, and replaces something or not */
+	[STMT_USAGE_LIVE] =
+		"SELECT coalesce(sum(max(charged - replaces, 0)), 0),"
+		" coalesce(sum(flags & 384 = 256), 0)"
+		" FROM uploads INDEXED BY uploads_live WHERE state < 5"
+		" AND store = ?1 AND key >= ?2 AND key < ?3 AND id <> ?4"
+		" AND kind = 0",
+	[STMT_USAGE_DUE] = "SELECT store, home, bytes, files, changes, doubts,"
+			   " counted_at FROM usage WHERE due_at <= ?1"
+			   " OR (doubts > 0 AND doubt_at <= ?1)"
+			   " ORDER BY counted_at LIMIT 1",
 	[STMT_EVENTS] = "SELECT seq, id, kind, at, body FROM events"
 			" WHERE upload = ?1 ORDER BY seq LIMIT ?2",
 };

@@ -110,7 +110,27 @@ static const char version_1[] =
 	" UNIQUE (store, key)"
 	") STRICT;";
 
-static const char *const steps[] = { version_1 };
+/*
+ * Quotas: one row for each home that has one. due_at is the next count,
+ * doubt_at when a doubt is taken for left over; counted_at 0: never.
+ */
+static const char version_2[] =
+	"ALTER TABLE uploads ADD COLUMN charged INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE uploads ADD COLUMN replaces INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE usage ("
+	" store TEXT NOT NULL CHECK (store <> ''),"
+	" home TEXT NOT NULL,"
+	" bytes INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0),"
+	" files INTEGER NOT NULL DEFAULT 0 CHECK (files >= 0),"
+	" changes INTEGER NOT NULL DEFAULT 0,"
+	" doubts INTEGER NOT NULL DEFAULT 0 CHECK (doubts >= 0),"
+	" doubt_at INTEGER NOT NULL DEFAULT 0,"
+	" counted_at INTEGER NOT NULL DEFAULT 0,"
+	" due_at INTEGER NOT NULL DEFAULT 0,"
+	" PRIMARY KEY (store, home)"
+	") STRICT, WITHOUT ROWID;";
+
+static const char *const steps[] = { version_1, version_2 };
 #define VERSION ((int)(sizeof(steps) / sizeof(steps[0])))
 
 static enum err

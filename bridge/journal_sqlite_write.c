@@ -170,8 +170,26 @@ apply(struct journal_sqlite_db *db, const struct journal_tx *tx)
 	return err;
 }
 
+/* What is superseded, or ends, has made its room by now. */
+static enum err
+apply_usage(struct journal_sqlite_db *db, const struct journal_tx *tx,
+	    struct journal_usage *usage)
+{
+	enum err err = ERR_OK;
+	size_t i;
+
+	if (tx->charge != NULL)
+		err = journal_sqlite_charge(db, tx, usage);
+	for (i = 0; err == ERR_OK && i < tx->nchanges; i++)
+		err = journal_sqlite_change(db, &tx->changes[i]);
+	if (err == ERR_OK && tx->count != NULL)
+		err = journal_sqlite_count(db, tx->count);
+	return err;
+}
+
 enum err
-journal_sqlite_apply(void *arg, const struct journal_tx *tx)
+journal_sqlite_apply(void *arg, const struct journal_tx *tx,
+		     struct journal_usage *usage)
 {
 	struct journal_sqlite_db *db = arg;
 	enum err err, undone;
@@ -180,6 +198,8 @@ journal_sqlite_apply(void *arg, const struct journal_tx *tx)
 	if (err != ERR_OK)
 		return err;
 	err = apply(db, tx);
+	if (err == ERR_OK)
+		err = apply_usage(db, tx, usage);
 	/* Some failures have ended the whole transaction already. */
 	if (err != ERR_OK && sqlite3_get_autocommit(db->sql))
 		return err;

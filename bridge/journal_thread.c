@@ -14,7 +14,7 @@ static bool
 own_result(enum err err)
 {
 	return err == ERR_OK || err == ERR_CONFLICT || err == ERR_EXISTS ||
-	       err == ERR_NOT_FOUND || err == ERR_INVALID;
+	       err == ERR_NOT_FOUND || err == ERR_INVALID || err == ERR_QUOTA;
 }
 
 /*
@@ -34,7 +34,7 @@ run_op(struct journal *j, struct journal_op *op)
 
 	switch (op->kind) {
 	case JOURNAL_OP_COMMIT:
-		return j->ops->apply(j->db, &op->tx);
+		return j->ops->apply(j->db, &op->tx, &op->rows.usage);
 	case JOURNAL_OP_PRUNE:
 		return j->ops->prune(j->db, op->before_ms, op->attrs_max,
 				     &op->rows.more);
@@ -49,6 +49,11 @@ run_op(struct journal *j, struct journal_op *op)
 		return j->ops->list(j->db, q, &op->rows);
 	case JOURNAL_OP_ATTRS:
 		return j->ops->attrs(j->db, &op->range, &op->rows);
+	case JOURNAL_OP_USAGE:
+		return j->ops->usage(j->db, q->store, q->key_prefix,
+				     &op->rows.usage);
+	case JOURNAL_OP_USAGE_DUE:
+		return j->ops->usage_due(j->db, op->before_ms, &op->rows.usage);
 	case JOURNAL_OP_CHECKPOINT:
 		return j->ops->checkpoint != NULL ? j->ops->checkpoint(j->db)
 						  : ERR_OK;

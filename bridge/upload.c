@@ -130,6 +130,7 @@ upload_new(struct uploads *us, struct store *store, const char *key,
 	u->store = store;
 	u->lock = lock;
 	u->keyhash = keylock_hash(store_name(store), key);
+	u->counts = quota_covers(us->b->quota, store_name(store), key);
 	u->commits_tail = &u->commits;
 	u->hold_tail = &u->hold;
 	u->last_ms = clock_ms();
@@ -302,6 +303,7 @@ upload_pump(struct upload *u)
 	u->busy++; /* whatever follows may end the upload */
 	if (u->hold && !u->acks_wait && !u->preparing && !u->failed)
 		upload_replay(u);
+	charge_pump(u);
 	append_pump(u);
 	parts_pump(u);
 	fsync_pump(u);

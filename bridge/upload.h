@@ -35,7 +35,7 @@ void uploads_drain(struct uploads *us, void (*done)(void *arg), void *arg);
 /*
  * Answers another process: "takeover <id> <user> <0|1>", "abort <id>", and
  * "offset <id>", whose answer is the decimal restart offset as a listing has
- * it, whoever drives the upload.
+ * it, whoever drives the upload, and "recount <store> <home>".
  */
 void uploads_serve(struct uploads *us, const char *line,
 		   struct peer_request *req);

@@ -133,5 +133,6 @@ append_start(struct upload *u)
 	u->row.flags |= UPLOAD_APPENDING;
 	u->preparing = true;
 	u->appending = true;
+	u->top = u->object.size;
 	upload_begin_generation(u);
 }

@@ -114,7 +114,8 @@ close_good(struct upload *u)
 				  KV_S("id", u->row.id));
 	} else {
 		u->row.state = UPLOAD_CLOSING;
-		commit_send(commit_new(u, JSET_STATE | JSET_END),
+		commit_send(commit_new(u,
+				       JSET_STATE | JSET_END | charge_trim(u)),
 			    closing_recorded, NULL);
 	}
 	upload_finish_parts(u);

@@ -69,12 +69,14 @@ commit_done(void *arg, const struct journal_reply *r)
 		return;
 	}
 	upload_resume(u, PAUSE_JOURNAL);
+	if (c->tx.charge)
+		charge_answered(u, c, r);
 	u->commits = c->next;
 	if (!u->commits)
 		u->commits_tail = &u->commits;
 	else
 		commit_next(u);
-	if (err)
+	if (err && err != ERR_QUOTA)
 		log_error("upload", u->session, "journal_refused",
 			  KV_S("id", u->row.id), KV_S("key", u->row.key),
 			  KV_ERR(err));

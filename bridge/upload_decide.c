@@ -15,7 +15,9 @@ acks_may_go(struct upload *u, enum err err, void *arg)
 {
 	(void)arg;
 	u->acks_wait--;
-	if (err)
+	if (err == ERR_QUOTA)
+		charge_refused(u, false);
+	else if (err)
 		upload_fail(u, ERR_CONFLICT,
 			    "the journal refused; another session took over");
 }
@@ -23,6 +25,11 @@ acks_may_go(struct upload *u, enum err err, void *arg)
 static void
 generation_recorded(struct upload *u, enum err err, void *arg)
 {
+	if (err == ERR_QUOTA) {
+		u->acks_wait--;
+		charge_refused(u, true);
+		return;
+	}
 	acks_may_go(u, err, arg);
 	if (!err && *u->old_id) {
 		abort_start(u->all, u->old_id);
@@ -39,8 +46,10 @@ upload_begin_generation(struct upload *u)
 	u->in_journal = true;
 	u->row.state = UPLOAD_OPEN;
 	u->row.created_at = clock_wall_ms();
+	charge_begin(u);
 	c = commit_new(u, 0);
 	c->tx.insert = &c->row;
+	charge_add(u, c);
 	if (*u->old_id) {
 		c->tx.supersede = u->old_id;
 		c->tx.supersede_epoch = u->old_epoch;
@@ -66,7 +75,8 @@ become_fresh(struct upload *u)
 	u->row.epoch = 1;
 	u->row.rewind = 0;
 	u->row.backend_id[0] = '\0';
-	u->row.flags &= UPLOAD_TEMP | (u->declares ? UPLOAD_DECLARED : 0);
+	u->row.flags &= UPLOAD_TEMP | UPLOAD_COUNTED | UPLOAD_REPLACES |
+			(u->declares ? UPLOAD_DECLARED : 0);
 	if (!(u->row.flags & UPLOAD_TEMP))
 		u->row.flags |= UPLOAD_NO_TRUNC;
 	u->row.mtime = u->sets_mtime;
@@ -74,7 +84,7 @@ become_fresh(struct upload *u)
 	u->row.creating_at = u->row.verified_at = u->row.parked_at = 0;
 	u->nparts = 0;
 	u->nheld = 0;
-	u->end = 0;
+	u->end = u->top = 0;
 }
 
 static struct commit *
@@ -88,6 +98,8 @@ resume_commit(struct upload *u, unsigned set)
 	c = commit_new(u, set | JSET_STATE | JSET_EPOCH | JSET_OWNER |
 				  JSET_DECLARED | JSET_FLAGS | JSET_MTIME);
 	c->tx.new_epoch = ++u->row.epoch;
+	u->top = u->end;
+	charge_add(u, c);
 	u->acks_wait++;
 	return c;
 }
@@ -255,11 +267,23 @@ truncate_undecided(struct upload *u, uint64_t size, const char **why)
 }
 
 static void
+declared(struct upload *u, enum err err, void *arg)
+{
+	(void)arg;
+	if (err == ERR_QUOTA)
+		charge_refused(u, false);
+}
+
+static void
 declare(struct upload *u, uint64_t size)
 {
+	struct commit *c;
+
 	u->row.declared = size;
 	u->row.flags |= UPLOAD_DECLARED;
-	commit_send(commit_new(u, JSET_DECLARED | JSET_FLAGS), NULL, NULL);
+	c = commit_new(u, JSET_DECLARED | JSET_FLAGS);
+	charge_add(u, c);
+	commit_send(c, declared, NULL);
 }
 
 enum err
@@ -283,6 +307,10 @@ upload_file_truncate(struct upload_file *f, uint64_t size, const char **why)
 	u->size_confirmed = true;
 	if (u->hold || u->preparing || size == u->end)
 		return ERR_OK;
+	if (size > u->end && charge_declare(u, size)) {
+		*why = "that size does not fit into the quota";
+		return ERR_QUOTA;
+	}
 	if (size > u->end) {
 		declare(u, size);
 		return ERR_OK;

@@ -17,6 +17,8 @@ struct hidden {
 	struct store *store;
 	struct keylock *lock;
 	struct journal_upload row;
+	struct store_object object;
+	bool doubted; /* a quota waits for the outcome */
 	struct journal_event event;
 	char *body;
 };
@@ -60,8 +62,15 @@ settle(struct hidden *h, bool deleted)
 {
 	struct journal_tx tx = { .update = &h->row, .set = JSET_HIDDEN };
 	struct journal_attr attr = { 0 };
+	struct journal_change change;
 
 	if (deleted) {
+		quota_change(&change, h->row.store, h->row.key,
+			     h->doubted ? JOURNAL_SETTLE : JOURNAL_SURE);
+		change.bytes = -(int64_t)h->object.size;
+		change.files = -1;
+		tx.changes = &change;
+		tx.nchanges = 1;
 		log_info("upload", NULL, "deleted", KV_S("key", h->row.key));
 		event_fill(h, &tx, &attr);
 	}
@@ -81,6 +90,32 @@ deleted(void *arg, const struct store_result *res)
 }
 
 static void
+doubt_recorded(void *arg, const struct journal_reply *r)
+{
+	struct hidden *h = arg;
+
+	if (r->err)
+		hidden_end(h, r->err, NULL);
+	else
+		store_delete(h->store, h->row.key, deleted, h);
+}
+
+static void
+delete_object(struct hidden *h)
+{
+	struct journal_change change;
+	struct journal_tx tx = { .changes = &change, .nchanges = 1 };
+
+	if (!quota_covers(h->us->b->quota, h->row.store, h->row.key)) {
+		store_delete(h->store, h->row.key, deleted, h);
+		return;
+	}
+	h->doubted = true;
+	quota_change(&change, h->row.store, h->row.key, JOURNAL_DOUBT);
+	journal_commit(h->us->b->journal, &tx, doubt_recorded, h);
+}
+
+static void
 headed(void *arg, const struct store_result *res)
 {
 	struct hidden *h = arg;
@@ -89,8 +124,10 @@ headed(void *arg, const struct store_result *res)
 		hidden_end(h, res->err, res->why);
 	else if (res->err || strcmp(res->object.etag, h->row.hidden_etag))
 		settle(h, false); /* gone, or another's now */
-	else
-		store_delete(h->store, h->row.key, deleted, h);
+	else {
+		h->object = res->object;
+		delete_object(h);
+	}
 }
 
 static void

@@ -246,6 +246,10 @@ uploads_serve(struct uploads *us, const char *line, struct peer_request *req)
 		look_offset(us, id, req);
 		return;
 	}
+	if (!strncmp(line, "recount ", 8)) {
+		quota_serve(us->b->quota, line + 8, req);
+		return;
+	}
 	if (sscanf(line, "takeover %32s %63s %d", id, user, &takeover) != 3) {
 		peer_answer(req, ERR_INVALID, "unknown request");
 		return;

@@ -100,10 +100,45 @@ fill_row(struct opener *op)
 	op->u->fresh = true;
 }
 
+/*
+ * What is refused for sure need not wait for the first write; J(open) decides
+ * again, with what came in between.
+ */
+static void
+room_read(void *arg, const struct journal_reply *r)
+{
+	struct opener *op = arg;
+	struct upload *u = op->u;
+	struct journal_usage now = *r->usage;
+	char why[STORE_WHY_MAX];
+	uint64_t left;
+
+	u->busy--;
+	if (r->err) {
+		opener_fail(op, ERR_AGAIN, "the journal cannot be read now");
+		return;
+	}
+	now.live_bytes -=
+		u->old_held < now.live_bytes ? u->old_held : now.live_bytes;
+	now.live_files -= u->old_new_file && now.live_files ? 1 : 0;
+	left = quota_left(op->user, &now);
+	if (!u->stored_there && !quota_file_left(op->user, &now)) {
+		quota_files_why(why, sizeof(why), op->user);
+		opener_fail(op, ERR_QUOTA, why);
+	} else if (op->o.declared && op->o.size > u->stored &&
+		   op->o.size - u->stored > left) {
+		quota_bytes_why(why, sizeof(why), op->user, left);
+		opener_fail(op, ERR_QUOTA, why);
+	} else {
+		opener_ready(op, PHASE_TAKING);
+	}
+}
+
 static void
 new_generation(struct opener *op)
 {
 	struct store *store = op->name.store;
+	struct upload *u = op->u;
 
 	fill_row(op);
 	if (op->o.declared &&
@@ -112,7 +147,24 @@ new_generation(struct opener *op)
 			    "the declared size is beyond what the store takes");
 		return;
 	}
-	opener_ready(op, PHASE_TAKING);
+	if (!u->counts || (!op->user->quota_bytes && !op->user->quota_files)) {
+		opener_ready(op, PHASE_TAKING);
+		return;
+	}
+	u->busy++;
+	journal_usage(op->call.us->b->journal, op->user->store, op->user->home,
+		      room_read, op);
+}
+
+/* Whatever the object is, a new file takes its place. */
+static bool
+begins_anew(const struct opener *op)
+{
+	unsigned flags = op->o.flags;
+
+	return op->name.temp ||
+	       (flags & UPLOAD_F_TRUNC && flags & UPLOAD_F_CREAT &&
+		!(flags & UPLOAD_F_EXCL));
 }
 
 static void
@@ -126,6 +178,11 @@ object_seen(void *arg, const struct store_result *res)
 	u->busy--;
 	if (res->err && res->err != ERR_NOT_FOUND) {
 		opener_fail(op, res->err, res->why);
+		return;
+	}
+	charge_stored(u, res);
+	if (begins_anew(op)) {
+		new_generation(op);
 		return;
 	}
 	if (there && !strcmp(res->object.etag, u->row.hidden_etag))
@@ -150,19 +207,14 @@ object_seen(void *arg, const struct store_result *res)
 static void
 look_at_object(struct opener *op)
 {
-	unsigned flags = op->o.flags;
 	struct upload *u = op->u;
 
-	if (op->name.temp && flags & UPLOAD_F_CREAT) {
-		new_generation(op);
-		return;
-	}
-	if (op->name.temp) {
+	if (op->name.temp && !(op->o.flags & UPLOAD_F_CREAT)) {
 		opener_fail(op, ERR_NOT_FOUND, NULL);
 		return;
 	}
-	if (flags & UPLOAD_F_TRUNC && flags & UPLOAD_F_CREAT &&
-	    !(flags & UPLOAD_F_EXCL)) {
+	/* A quota counts what is replaced. */
+	if (begins_anew(op) && !u->counts) {
 		new_generation(op);
 		return;
 	}
@@ -206,6 +258,10 @@ recovered(struct upload *u, enum err err, void *arg)
 				   lock);
 		str_copy(fresh->old_id, sizeof(fresh->old_id), old.id);
 		fresh->old_epoch = old.epoch;
+		if (old.charged > old.replaces)
+			fresh->old_held = old.charged - old.replaces;
+		fresh->old_new_file = old.flags & UPLOAD_COUNTED &&
+				      !(old.flags & UPLOAD_REPLACES);
 		str_copy(fresh->row.hidden_etag, sizeof(fresh->row.hidden_etag),
 			 old.hidden_etag);
 		op->u = fresh;

@@ -54,7 +54,8 @@ park_pump(struct upload *u)
 		u->row.state = UPLOAD_PARKED;
 		u->row.parked_at = clock_wall_ms();
 		commit_send(commit_new(u, JSET_STATE | JSET_PARKED |
-						  JSET_VERIFIED),
+						  JSET_VERIFIED |
+						  charge_trim(u)),
 			    park_recorded, NULL);
 		return;
 	}

@@ -11,6 +11,7 @@
 
 #include "bridge/backlog.h"
 #include "bridge/keylock.h"
+#include "bridge/quota.h"
 #include "bridge/schedule.h"
 #include "bridge/spool.h"
 #include "bridge/upload.h"
@@ -124,7 +125,20 @@ struct upload {
 	bool declares;
 	int64_t sets_mtime;
 
+	/* The quota of a home that holds the key: upload_charge.c. */
+	bool counts;	   /* there is one */
+	bool stored_known; /* the store was asked what the key holds */
+	uint64_t stored;   /* that object's size */
+	bool stored_there; /* whether it is there */
+	uint64_t top;	   /* one behind the last byte that came */
+	uint64_t room;	   /* left of the quota, as last heard */
+	bool charging;	   /* a charge is under way */
+	bool room_out;	   /* the last one got less than it wanted */
+	bool source_gone;  /* kind copy: the source was deleted */
+
 	/* A row that the next generation supersedes. */
+	uint64_t old_held; /* what it held of the quota */
+	bool old_new_file;
 	char old_id[ID_LEN + 1];
 	uint64_t old_epoch;
 	bool fresh;   /* no row of this id exists: the first write decides */
@@ -283,6 +297,8 @@ struct commit {
 	struct store_part part;
 	struct journal_event event;
 	struct journal_attr attr;
+	struct journal_charge charge;
+	struct journal_change changes[JOURNAL_CHANGES_MAX];
 	char *body;
 	unsigned tries;
 	void (*fn)(struct upload *u, enum err err, void *arg);
@@ -296,6 +312,29 @@ void commit_send(struct commit *c,
 		 void *arg);
 
 void commit_repeat(void *arg); /* the timer of a commit that must wait */
+
+/*
+ * upload_charge.c: bytes of a quota are charged to a row before they are
+ * taken, some ahead, in the journal; see doc/upload.md, Quotas.
+ */
+/* What the store has at the key, as a new row will tell. */
+void charge_stored(struct upload *u, const struct store_result *res);
+void charge_begin(struct upload *u); /* a new row, before its commit */
+/* A commit that also charges what has come, and what is declared. */
+void charge_add(struct upload *u, struct commit *c);
+void charge_answered(struct upload *u, const struct commit *c,
+		     const struct journal_reply *r);
+/* May bytes up to there be taken? If not they wait for charge_pump(). */
+bool charge_take(struct upload *u, uint64_t top);
+void charge_pump(struct upload *u);
+/* A size that is declared later: ERR_QUOTA where it cannot fit. */
+enum err charge_declare(struct upload *u, uint64_t size);
+/* The row is charged what it has, no more; JSET_CHARGED or 0. */
+unsigned charge_trim(struct upload *u);
+/* An upload failed because its charge was refused. */
+void charge_refused(struct upload *u, bool row_is_new);
+/* The object of the row's key is there now, as the row tells. */
+void charge_published(struct upload *u, struct commit *c);
 
 /* upload_lock.c: the key's lock, with takeover and waiting */
 typedef void keyer_fn(void *arg, enum err err, const char *why,

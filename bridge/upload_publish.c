@@ -98,6 +98,7 @@ publish_record(struct upload *u)
 	c = commit_new(u, JSET_STATE | JSET_ETAG | JSET_ENDED | JSET_HIDDEN |
 				  JSET_END | JSET_PATHS);
 	c->tx.drop_all_parts = true;
+	charge_published(u, c);
 	attr_fill(u, c);
 	event_fill(u, c, "published");
 	commit_send(c, published, NULL);

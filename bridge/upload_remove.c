@@ -26,6 +26,7 @@ struct remover {
 	struct keylock *lock;
 	struct journal_upload row;
 	struct store_object object;
+	bool doubted; /* a quota waits for the outcome */
 	struct loop_timer *timer;
 	uint64_t deadline;
 	struct journal_event event;
@@ -77,12 +78,19 @@ object_deleted(void *arg, const struct store_result *res)
 	struct remover *r = arg;
 	struct journal_tx tx = { 0 };
 	struct journal_attr attr = { 0 };
+	struct journal_change change;
 
 	if (res->err) {
 		remover_end(r, res->err, res->why);
 		return;
 	}
 	log_info("upload", r->session, "deleted", KV_S("key", r->name.key));
+	quota_change(&change, r->row.store, r->name.key,
+		     r->doubted ? JOURNAL_SETTLE : JOURNAL_SURE);
+	change.bytes = -(int64_t)r->object.size;
+	change.files = -1;
+	tx.changes = &change;
+	tx.nchanges = 1;
 	str_copy(attr.store, sizeof(attr.store), r->row.store);
 	str_copy(attr.key, sizeof(attr.key), r->name.key);
 	tx.attr_drop = &attr;
@@ -93,6 +101,33 @@ object_deleted(void *arg, const struct store_result *res)
 	tx.event = &r->event;
 	tx.event_upload = r->row.id;
 	journal_commit(r->us->b->journal, &tx, deleted_recorded, r);
+}
+
+static void
+doubt_recorded(void *arg, const struct journal_reply *reply)
+{
+	struct remover *r = arg;
+
+	if (reply->err)
+		remover_end(r, ERR_AGAIN, "the journal cannot be written now");
+	else
+		store_delete(r->name.store, r->name.key, object_deleted, r);
+}
+
+/* Were we killed right behind the delete, a quota would never hear of it. */
+static void
+delete_object(struct remover *r)
+{
+	struct journal_change change;
+	struct journal_tx tx = { .changes = &change, .nchanges = 1 };
+
+	if (!quota_covers(r->us->b->quota, r->row.store, r->name.key)) {
+		store_delete(r->name.store, r->name.key, object_deleted, r);
+		return;
+	}
+	r->doubted = true;
+	quota_change(&change, r->row.store, r->name.key, JOURNAL_DOUBT);
+	journal_commit(r->us->b->journal, &tx, doubt_recorded, r);
 }
 
 static void
@@ -114,7 +149,8 @@ object_headed(void *arg, const struct store_result *res)
 	if (r->user)
 		str_copy(row->user, sizeof(row->user), r->user->name);
 	str_copy(row->owner, sizeof(row->owner), r->us->b->config->node);
-	store_delete(r->name.store, r->name.key, object_deleted, r);
+	r->object = res->object;
+	delete_object(r);
 }
 
 /* An upload of another path has the key: the object is hidden. */

@@ -20,7 +20,9 @@ struct renamer {
 	char session[16], protocol[8];
 	bool replace;
 	struct keylock *locks[2]; /* by the keys' hashes */
-	struct store_object object;
+	struct store_object object, target;
+	bool replaces; /* `target` is there */
+	bool doubted;  /* quotas wait for the outcome */
 	struct journal_event event;
 	char *body;
 };
@@ -56,6 +58,8 @@ fill_row(struct renamer *r, struct journal_upload *row)
 	str_copy(row->final_path, sizeof(row->final_path), r->to.path);
 	str_copy(row->source, sizeof(row->source), r->from.key);
 	str_copy(row->source_etag, sizeof(row->source_etag), r->object.etag);
+	row->flags = UPLOAD_COUNTED | (r->replaces ? UPLOAD_REPLACES : 0);
+	row->replaces = r->replaces ? r->target.size : 0;
 }
 
 /* Moving. */
@@ -74,12 +78,30 @@ move_recorded(void *arg, const struct journal_reply *reply)
 	renamer_end(r, reply->err ? ERR_AGAIN : ERR_OK, NULL);
 }
 
+/* What a move takes from one home it gives to another, or to the same. */
+static void
+move_changes(const struct renamer *r, struct journal_change changes[2],
+	     enum journal_doubt doubt)
+{
+	quota_change(&changes[0], store_name(r->from.store), r->from.key,
+		     doubt);
+	quota_change(&changes[1], store_name(r->to.store), r->to.key, doubt);
+	if (doubt == JOURNAL_DOUBT)
+		return;
+	changes[0].bytes = -(int64_t)r->object.size;
+	changes[0].files = -1;
+	changes[1].bytes = (int64_t)r->object.size;
+	changes[1].bytes -= r->replaces ? (int64_t)r->target.size : 0;
+	changes[1].files = r->replaces ? 0 : 1;
+}
+
 static void
 moved(void *arg, const struct store_result *res)
 {
 	struct renamer *r = arg;
 	struct journal_upload row = { 0 };
-	struct journal_tx tx = { 0 };
+	struct journal_change changes[2];
+	struct journal_tx tx = { .changes = changes, .nchanges = 2 };
 
 	if (res->err) {
 		renamer_end(r, res->err, res->why);
@@ -94,7 +116,37 @@ moved(void *arg, const struct store_result *res)
 	r->event.body = r->body;
 	tx.event = &r->event;
 	tx.event_upload = row.id;
+	move_changes(r, changes, r->doubted ? JOURNAL_SETTLE : JOURNAL_SURE);
 	journal_commit(r->us->b->journal, &tx, move_recorded, r);
+}
+
+static void
+move_doubted(void *arg, const struct journal_reply *reply)
+{
+	struct renamer *r = arg;
+
+	if (reply->err)
+		renamer_end(r, ERR_AGAIN, "the journal cannot be written now");
+	else
+		store_move(r->from.store, r->from.key, r->to.key, moved, r);
+}
+
+/* Were we killed right behind the move, a quota would never hear of it. */
+static void
+move(struct renamer *r)
+{
+	const struct quota *q = r->us->b->quota;
+	struct journal_change changes[2];
+	struct journal_tx tx = { .changes = changes, .nchanges = 2 };
+
+	if (!quota_covers(q, store_name(r->from.store), r->from.key) &&
+	    !quota_covers(q, store_name(r->to.store), r->to.key)) {
+		store_move(r->from.store, r->from.key, r->to.key, moved, r);
+		return;
+	}
+	r->doubted = true;
+	move_changes(r, changes, JOURNAL_DOUBT);
+	journal_commit(r->us->b->journal, &tx, move_doubted, r);
 }
 
 /* Copying: from here on an upload object carries the row. */
@@ -110,6 +162,20 @@ copy_ended(struct upload *u, enum err err, void *arg)
 			 KV_S("from", u->row.source), KV_S("to", u->row.key));
 	close_reply(u, err ? ERR_AGAIN : u->failed, u->failed ? u->why : NULL);
 	upload_end(u);
+}
+
+static void
+copy_changes(struct upload *u, struct commit *c)
+{
+	struct journal_change *source;
+
+	charge_published(u, c);
+	if (!u->source_gone)
+		return;
+	source = &c->changes[c->tx.nchanges++];
+	quota_change(source, u->row.store, u->row.source, JOURNAL_SURE);
+	source->bytes = -(int64_t)u->row.end;
+	source->files = -1;
 }
 
 static void
@@ -130,6 +196,7 @@ copy_finish(struct upload *u, enum upload_state state)
 		str_copy(c->attr.store, sizeof(c->attr.store), u->row.store);
 		str_copy(c->attr.key, sizeof(c->attr.key), u->row.source);
 		c->tx.attr_drop = &c->attr;
+		copy_changes(u, c);
 	}
 	commit_send(c, copy_ended, NULL);
 }
@@ -148,10 +215,12 @@ source_deleted(void *arg, const struct store_result *res)
 	struct upload *u = arg;
 
 	u->op = NULL;
-	if (res->err)
+	if (res->err) {
 		upload_retry_in(u, later(u), source_drop);
-	else
-		copy_finish(u, UPLOAD_PUBLISHED);
+		return;
+	}
+	u->source_gone = true;
+	copy_finish(u, UPLOAD_PUBLISHED);
 }
 
 static void
@@ -160,6 +229,7 @@ source_headed(void *arg, const struct store_result *res)
 	struct upload *u = arg;
 
 	u->op = NULL;
+	u->source_gone = res->err == ERR_NOT_FOUND;
 	if (res->err == ERR_NOT_FOUND ||
 	    (!res->err && strcmp(res->object.etag, u->row.source_etag)))
 		copy_finish(u, UPLOAD_PUBLISHED); /* gone, or another's now */
@@ -303,7 +373,7 @@ static void
 go(struct renamer *r)
 {
 	if (store_can_move(r->from.store) && r->from.store == r->to.store)
-		store_move(r->from.store, r->from.key, r->to.key, moved, r);
+		move(r);
 	else if (r->from.store == r->to.store)
 		copy_begin(r);
 	else
@@ -315,6 +385,8 @@ target_headed(void *arg, const struct store_result *res)
 {
 	struct renamer *r = arg;
 
+	r->replaces = !res->err;
+	r->target = res->object;
 	if (res->err == ERR_NOT_FOUND || (!res->err && r->replace))
 		go(r);
 	else

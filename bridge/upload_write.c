@@ -398,8 +398,11 @@ upload_replay(struct upload *u)
 	while (u->hold) {
 		struct hold *h = u->hold;
 		size_t done = 0;
-		enum err err = spool_bytes(u, h->off, h->data, h->n, &done);
+		enum err err;
 
+		if (!charge_take(u, h->off + h->n))
+			return;
+		err = spool_bytes(u, h->off, h->data, h->n, &done);
 		if (err) {
 			h->off += done;
 			h->n -= done;
@@ -438,7 +441,8 @@ upload_file_write(struct upload_file *f, uint64_t off, const void *data,
 		ledger_add(u->all->b->ledger, LEDGER_RECEIVED, n);
 		if (u->phase == PHASE_IDLE)
 			err = upload_decide(u, off);
-		if (!err && !u->hold && !u->preparing && n)
+		if (!err && !u->hold && !u->preparing && n &&
+		    charge_take(u, off + n))
 			err = spool_bytes(u, off, data, n, &done);
 		if (spool_full(err)) {
 			spool_wait(u, err);
@@ -458,6 +462,7 @@ upload_file_write(struct upload_file *f, uint64_t off, const void *data,
 	}
 	if (!upload_file_acks(f))
 		f->acks_ok = false;
+	charge_pump(u);
 	parts_pump(u);
 	u->busy--;
 	return err;

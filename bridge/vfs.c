@@ -60,6 +60,8 @@ vfs_call_end(struct vfs_call *c, enum err err, const char *why)
 		c->open(c->arg, err, why, err ? NULL : c->file);
 	else if (c->dir)
 		c->dir(c->arg, err, why, NULL); /* only to refuse */
+	else if (c->space)
+		c->space(c->arg, err, why, err ? NULL : &c->room);
 	else if (c->read)
 		c->read(c->arg, err, why, NULL, 0);
 	else if (c->done)
@@ -307,11 +309,37 @@ vfs_remove(struct session *s, const char *path, vfs_done_fn *fn, void *arg)
 	c->uc = upload_remove(c->us, vfs_who(s), &n, removed, c);
 }
 
+/* What the home holds, and what uploads on their way will add. */
+
+static void
+space_read(void *arg, const struct journal_reply *r)
+{
+	struct vfs_call *c = arg;
+
+	c->journal = false;
+	if (!r->err) {
+		c->room.counted = r->usage->counted;
+		c->room.used = r->usage->bytes + r->usage->live_bytes;
+		c->room.files_used = r->usage->files + r->usage->live_files;
+	}
+	vfs_call_end(c, r->err ? ERR_AGAIN : ERR_OK, NULL);
+}
+
 void
-vfs_space(struct session *s, struct vfs_space *out)
+vfs_space(struct session *s, vfs_space_fn *fn, void *arg)
 {
 	const struct user *u = session_user(s);
+	struct vfs_call *c = vfs_call_new(s);
 
-	out->total = u && u->quota_bytes ? u->quota_bytes : UINT64_MAX;
-	out->used = 0;
+	c->space = fn;
+	c->arg = arg;
+	c->room.total = u && u->quota_bytes ? u->quota_bytes : UINT64_MAX;
+	c->room.files_total = u && u->quota_files ? u->quota_files : UINT64_MAX;
+	if (!u || (!u->quota_bytes && !u->quota_files)) {
+		vfs_call_end_soon(c, u ? ERR_OK : ERR_DENIED, NULL);
+		return;
+	}
+	c->journal = true;
+	journal_usage(session_bridge(s)->journal, u->store, u->home, space_read,
+		      c);
 }

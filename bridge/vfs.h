@@ -80,11 +80,15 @@ struct vfs_attrs {
 void vfs_setstat(struct session *s, const char *path, const struct vfs_attrs *a,
 		 vfs_done_fn *fn, void *arg);
 
-/* Space: the user's quota where there is one, else what is unlimited. */
+/* Space: the user's quota and what is used of it, uploads in flight too. */
 struct vfs_space {
 	uint64_t total, used; /* bytes; total UINT64_MAX: no limit */
+	uint64_t files_total, files_used; /* the same */
+	bool counted; /* else only what came since the quota was set */
 };
-void vfs_space(struct session *s, struct vfs_space *out);
+typedef void vfs_space_fn(void *arg, enum err err, const char *why,
+			  const struct vfs_space *space);
+void vfs_space(struct session *s, vfs_space_fn *fn, void *arg);
 
 /* Files. */
 

@@ -40,9 +40,11 @@ struct vfs_call {
 	vfs_open_fn *open;
 	vfs_dir_fn *dir; /* only to refuse, as is the next one */
 	vfs_read_fn *read;
+	vfs_space_fn *space;
 	void *arg;
 
 	struct vfs_stat st;
+	struct vfs_space room;
 	struct vfs_attrs attrs;
 	struct store_object object;
 	unsigned flags;

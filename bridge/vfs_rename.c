@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "bridge/quota.h"
 #include "bridge/vfs_private.h"
 
 static void
@@ -55,14 +56,59 @@ dir_listed(void *arg, const struct store_result *res)
 }
 
 static void
-dir_rename(struct vfs_call *c)
+dir_move(struct vfs_call *c)
 {
 	char from[STORE_KEY_MAX + 2] = "", to[STORE_KEY_MAX + 2] = "";
 
 	str_printf(from, sizeof(from), "%s/", c->name.literal);
 	str_printf(to, sizeof(to), "%s/", c->to.literal);
+	c->op = store_move(c->name.store, from, to, dir_marker_gone, c);
+}
+
+static void
+dir_doubted(void *arg, const struct journal_reply *r)
+{
+	struct vfs_call *c = arg;
+
+	c->journal = false;
+	if (r->err)
+		vfs_call_end(c, ERR_AGAIN, NULL);
+	else
+		dir_move(c);
+}
+
+/*
+ * What lies in the folder is not known, so homes that hold it, or lie in it,
+ * are counted anew when it has moved. One that holds both ends sees nothing.
+ */
+static void
+dir_doubt(struct vfs_call *c)
+{
+	struct bridge *b = session_bridge(c->s);
+	struct journal_change changes[2];
+	struct journal_tx tx = { .changes = changes, .nchanges = 2 };
+	char key[STORE_KEY_MAX + 2];
+	const struct vfs_name *names[2] = { &c->name, &c->to };
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		key[0] = '\0';
+		str_printf(key, sizeof(key), "%s/", names[i]->literal);
+		quota_change(&changes[i], store_name(names[i]->store), key,
+			     JOURNAL_DOUBT_ALL);
+	}
+	c->journal = true;
+	journal_commit(b->journal, &tx, dir_doubted, c);
+}
+
+static void
+dir_rename(struct vfs_call *c)
+{
+	char from[STORE_KEY_MAX + 2] = "";
+
+	str_printf(from, sizeof(from), "%s/", c->name.literal);
 	if (store_can_move(c->name.store))
-		c->op = store_move(c->name.store, from, to, dir_marker_gone, c);
+		dir_doubt(c);
 	else
 		c->op = store_list(c->name.store, from, NULL, dir_listed, c);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the server says of itself, and agreements of little consequence. */
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
@@ -28,7 +29,7 @@ handle_feat(struct control *c, const char *arg)
 	buf_free(&b);
 }
 
-#define SITE_COMMANDS "SITE commands: CHMOD HELP UTIME"
+#define SITE_COMMANDS "SITE commands: CHMOD HELP QUOTA UTIME"
 
 static void
 help_command(struct control *c, const char *word)
@@ -132,6 +133,50 @@ handle_opts(struct control *c, const char *arg)
 		control_reply(c, 501, "No such option.");
 }
 
+static void
+quota_line(struct buf *b, const char *what, uint64_t used, uint64_t total)
+{
+	if (total == UINT64_MAX)
+		buf_printf(b, " %s: no limit\r\n", what);
+	else
+		buf_printf(b, " %s: %" PRIu64 " of %" PRIu64 " used\r\n", what,
+			   used, total);
+}
+
+static void
+quota_known(void *arg, enum err err, const char *why,
+	    const struct vfs_space *space)
+{
+	struct control *c = arg;
+	struct buf b;
+
+	if (err) {
+		control_result(c, err, why, "");
+		control_done(c);
+		return;
+	}
+	buf_init(&b, TEXT_MAX);
+	buf_add_text(&b, "200-Your quota, uploads in progress included:\r\n");
+	quota_line(&b, "bytes", space->used, space->total);
+	quota_line(&b, "files", space->files_used, space->files_total);
+	buf_add_text(&b, "200 End.\r\n");
+	control_send(c, &b);
+	buf_free(&b);
+	control_done(c);
+}
+
+/* As proftpd's mod_quotatab has it: what is used, and of how much. */
+static void
+site_quota(struct control *c)
+{
+	if (!session_user(c->session)) {
+		control_reply(c, 530, "Log in first.");
+		return;
+	}
+	c->busy = true;
+	vfs_space(c->session, quota_known, c);
+}
+
 void
 handle_site(struct control *c, const char *arg)
 {
@@ -142,6 +187,8 @@ handle_site(struct control *c, const char *arg)
 		control_reply(c, 214, SITE_COMMANDS);
 	else if (len == 5 && strncasecmp(arg, "UTIME", 5) == 0)
 		handle_site_utime(c, rest);
+	else if (len == 5 && strncasecmp(arg, "QUOTA", 5) == 0)
+		site_quota(c);
 	else if (len == 5 && strncasecmp(arg, "CHMOD", 5) == 0)
 		handle_site_chmod(c, rest);
 	else

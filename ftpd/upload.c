@@ -54,8 +54,8 @@ upload_closed(void *arg, enum err err, const char *why)
 		transfer_end(t, t->stop_code, "%s", t->stop_text);
 	else if (t->stop_code)
 		transfer_end(t, t->stop_code,
-			     "%s %" PRIu64
-			     " bytes are kept; a restart may go on from there.",
+			     "%s (%" PRIu64
+			     " bytes are kept; a restart may go on from there)",
 			     t->stop_text, u->kept);
 	else if (err)
 		transfer_end(t, reply_transfer_code(err), "%s", why);

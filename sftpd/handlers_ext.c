@@ -24,14 +24,24 @@ start_limits(struct req *r)
 	req_end(r);
 }
 
+static void
+space_known(void *arg, enum err err, const char *why,
+	    const struct vfs_space *space)
+{
+	struct req *r = arg;
+
+	if (err) {
+		req_status(r, err, why);
+		return;
+	}
+	sftp_reply_statvfs(&r->ch->out, r->id, space);
+	req_end(r);
+}
+
 void
 start_statvfs(struct req *r)
 {
-	struct vfs_space space = { 0 };
-
-	vfs_space(r->ch->c->session, &space);
-	sftp_reply_statvfs(&r->ch->out, r->id, space.total, space.used);
-	req_end(r);
+	vfs_space(r->ch->c->session, space_known, r);
 }
 
 /* "~", "~/x" and "~ann/x", where only one's own home exists: it is "/". */

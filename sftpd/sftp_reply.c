@@ -172,13 +172,22 @@ sftp_reply_limits(struct buf *out, uint32_t id)
 }
 
 void
-sftp_reply_statvfs(struct buf *out, uint32_t id, uint64_t total, uint64_t used)
+sftp_reply_statvfs(struct buf *out, uint32_t id, const struct vfs_space *space)
 {
 	/* Clients multiply blocks by their size: stay below 2^63 bytes. */
-	const uint64_t all =
-		(total < INT64_MAX ? total : (uint64_t)INT64_MAX) / BLOCK;
-	const uint64_t gone = used / BLOCK;
+	const uint64_t all = (space->total < INT64_MAX ? space->total
+						       : (uint64_t)INT64_MAX) /
+			     BLOCK;
+	const uint64_t gone = space->used / BLOCK;
 	const uint64_t left = all > gone ? all - gone : 0;
+	uint64_t files = FILES_TOLD, free_files = FILES_TOLD;
+
+	if (space->files_total != UINT64_MAX) {
+		files = space->files_total;
+		free_files = files > space->files_used
+				     ? files - space->files_used
+				     : 0;
+	}
 
 	begin(out, SFTP_EXTENDED_REPLY, id, 11 * 8);
 	buf_add_u64(out, BLOCK); /* f_bsize, f_frsize */
@@ -186,9 +195,9 @@ sftp_reply_statvfs(struct buf *out, uint32_t id, uint64_t total, uint64_t used)
 	buf_add_u64(out, all); /* f_blocks, f_bfree, f_bavail */
 	buf_add_u64(out, left);
 	buf_add_u64(out, left);
-	buf_add_u64(out, FILES_TOLD); /* f_files, f_ffree, f_favail */
-	buf_add_u64(out, FILES_TOLD);
-	buf_add_u64(out, FILES_TOLD);
+	buf_add_u64(out, files); /* f_files, f_ffree, f_favail */
+	buf_add_u64(out, free_files);
+	buf_add_u64(out, free_files);
 	buf_add_u64(out, 0);		  /* f_fsid */
 	buf_add_u64(out, ST_NOSUID_TOLD); /* f_flag */
 	buf_add_u64(out, NAME_MAX_TOLD);

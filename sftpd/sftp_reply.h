@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bridge/vfs.h"
 #include "lib/buf.h"
 #include "sftpd/sftp_codec.h"
 
@@ -56,7 +57,7 @@ void sftp_reply_entries(struct buf *out, uint32_t id, uint32_t count,
 void sftp_reply_limits(struct buf *out, uint32_t id);
 
 /* statvfs@openssh.com: sizes in bytes. */
-void sftp_reply_statvfs(struct buf *out, uint32_t id, uint64_t total,
-			uint64_t used);
+void sftp_reply_statvfs(struct buf *out, uint32_t id,
+			const struct vfs_space *space);
 
 #endif

@@ -336,8 +336,10 @@ vfs_setstat(struct session *s, const char *path, const struct vfs_attrs *a,
 }
 
 void
-vfs_space(struct session *s, struct vfs_space *out)
+vfs_space(struct session *s, vfs_space_fn *fn, void *arg)
 {
-	out->total = s->f->space_total;
-	out->used = s->f->space_used;
+	struct fake_call *c = fake_call_new(s, ERR_OK, arg);
+
+	c->space = fn;
+	fake_call_go(c);
 }

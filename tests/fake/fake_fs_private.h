@@ -59,6 +59,7 @@ struct fake_call {
 	vfs_page_fn *page;
 	vfs_open_fn *open;
 	vfs_read_fn *read;
+	vfs_space_fn *space;
 	struct vfs_stat st;
 	struct vfs_dir *dir;
 	struct vfs_file *file;

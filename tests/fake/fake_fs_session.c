@@ -86,6 +86,13 @@ deliver(evutil_socket_t fd, short what, void *arg)
 		c->open(c->arg, c->err, why, c->file);
 	} else if (c->read != NULL) {
 		c->read(c->arg, c->err, why, c->data, c->n);
+	} else if (c->space != NULL) {
+		struct vfs_space space = { .total = f->space_total,
+					   .used = f->space_used,
+					   .files_total = UINT64_MAX,
+					   .counted = true };
+
+		c->space(c->arg, c->err, why, &space);
 	}
 	DL_APPEND(f->calls, c);
 	call_free(f, c);

@@ -37,6 +37,7 @@ struct call {
 	vfs_dir_fn *dir;
 	vfs_page_fn *page;
 	vfs_read_fn *read;
+	vfs_space_fn *space;
 	session_login_fn *login;
 	void *arg;
 	struct vfs_stat st;

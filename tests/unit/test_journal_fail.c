@@ -281,7 +281,7 @@ test_open_makes_private_files(void **state)
 		assert_int_equal(stat(files[i], &st), 0);
 		assert_int_equal(st.st_mode & 07777, 0600);
 	}
-	assert_int_equal(ask(w, "PRAGMA user_version"), 1);
+	assert_int_equal(ask(w, "PRAGMA user_version"), 2);
 	umask(022);
 }
 
@@ -329,10 +329,31 @@ test_open_refuses_a_newer_version(void **state)
 
 	assert_int_equal(try_open(w), ERR_OK);
 	close_journal(w);
-	sql(w, "PRAGMA user_version = 2");
+	sql(w, "PRAGMA user_version = 3");
 	assert_int_equal(try_open(w), ERR_UNSUPPORTED);
-	sql(w, "PRAGMA user_version = 1");
+	sql(w, "PRAGMA user_version = 2");
 	assert_int_equal(try_open(w), ERR_OK);
+}
+
+static void
+test_open_brings_an_older_version_up_to_date(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(try_open(w), ERR_OK);
+	close_journal(w);
+	sql(w, "DROP TABLE usage;"
+	       "ALTER TABLE uploads DROP COLUMN charged;"
+	       "ALTER TABLE uploads DROP COLUMN replaces;"
+	       "INSERT INTO attributes VALUES (1, 's', 'k', 'e', 7, 0);"
+	       "PRAGMA user_version = 1");
+	assert_int_equal(try_open(w), ERR_OK);
+	assert_int_equal(ask(w, "PRAGMA user_version"), 2);
+	assert_int_equal(ask(w, "SELECT mtime FROM attributes"), 7);
+	assert_int_equal(ask(w, "SELECT count(charged + replaces)"
+				" FROM uploads"),
+			 0);
+	assert_int_equal(ask(w, "SELECT count(home) FROM usage"), 0);
 }
 
 static void
@@ -443,6 +464,7 @@ main(void)
 		C(test_open_refuses_what_is_no_database),
 		C(test_open_refuses_another_programs_database),
 		C(test_open_refuses_a_newer_version),
+		C(test_open_brings_an_older_version_up_to_date),
 		C(test_open_refuses_missing_tables),
 		C(test_open_refuses_a_truncated_database),
 		C(test_open_keeps_a_log_without_its_database),

@@ -432,6 +432,9 @@ test_replies_are_whole_packets(void **state)
 					 SFTP_ATTR_ACMODTIME,
 				.size = 5 };
 	struct buf out, entries;
+	struct vfs_space space = { .total = UINT64_MAX,
+				   .used = 4096,
+				   .files_total = UINT64_MAX };
 	struct sftp_reader r;
 	uint8_t types[16];
 	uint32_t len;
@@ -452,7 +455,7 @@ test_replies_are_whole_packets(void **state)
 	sftp_reply_name(&out, 5, "/x");
 	sftp_reply_entries(&out, 6, 2, buf_data(&entries), buf_len(&entries));
 	sftp_reply_limits(&out, 7);
-	sftp_reply_statvfs(&out, 8, UINT64_MAX, 4096);
+	sftp_reply_statvfs(&out, 8, &space);
 	sftp_reader_init(&r, buf_data(&out), buf_len(&out));
 	while (r.left > 0) {
 		len = sftp_read_u32(&r);

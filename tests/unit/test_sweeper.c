@@ -22,6 +22,7 @@ sql(const char *text)
 
 	snprintf(path, sizeof(path), "%s/state/journal.db", w.dir);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 5000); /* the journal writes too */
 	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_changes(db), 1);
 	sqlite3_close(db);

@@ -168,6 +168,9 @@ world_setup(void **state)
 	write_file("sluice.ini", ini);
 	write_file("users.ini", "[ann]\npassword = " BCRYPT "\nhome = /\n"
 				"[bob]\npassword = " BCRYPT "\nhome = /\n"
+				"[quo]\npassword = " BCRYPT
+				"\nhome = /quo\nquota_bytes = 300K\n"
+				"quota_files = 4\n"
 				"[dec]\npassword = " BCRYPT
 				"\nhome = /\npublish = declared\n"
 				"[ren]\npassword = " BCRYPT
