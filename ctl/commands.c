@@ -39,6 +39,16 @@ static const char user_list_text[] =
 	"Lists the users in users.ini: how they log in, their store, when an\n"
 	"upload counts as complete, what they may do, and their home.\n";
 
+static const char quota_text[] = "Shows what is used of the quota of one user, "
+				 "or of all that have one:\n"
+				 "bytes and files in the home, uploads under "
+				 "way included, and how long\n"
+				 "ago it was counted last.\n"
+				 "\n"
+				 "  --recount            count it anew; needs "
+				 "a running daemon, and ends\n"
+				 "                       before that does\n";
+
 const struct command ctl_user_commands[] = {
 	{ "user add", "NAME [OPTION ...]", "add a user", user_add_text,
 	  cmd_user_add },
@@ -47,6 +57,8 @@ const struct command ctl_user_commands[] = {
 	{ "user key", "NAME FILE", "let a user in with a public key",
 	  user_key_text, cmd_user_key },
 	{ "user list", "", "list the users", user_list_text, cmd_user_list },
+	{ "quota", "[NAME] [--recount]", "show use and limit of quotas",
+	  quota_text, cmd_quota },
 	{ NULL, NULL, NULL, NULL, NULL },
 };
 

@@ -153,6 +153,16 @@ records_backup(struct records *r, const char *path)
 }
 
 bool
+records_usage(struct records *r, const char *store, const char *home,
+	      struct journal_usage *usage)
+{
+	memset(usage, 0, sizeof(*usage));
+	if (r->db == NULL)
+		return true;
+	return begin(r) && end(r, r->ops->usage(r->db, store, home, usage));
+}
+
+bool
 records_stored(struct records *r, const struct journal_upload *u,
 	       uint64_t *bytes)
 {

@@ -50,6 +50,10 @@ bool records_owner(struct records *r, const char *store, const char *key,
 		   const char *backend_id, int *state);
 enum err records_backup(struct records *r, const char *path);
 
+/* What a home holds; zeroes where nobody knows. */
+bool records_usage(struct records *r, const char *store, const char *home,
+		   struct journal_usage *usage);
+
 /* Bytes of a live upload that the store has confirmed. */
 bool records_stored(struct records *r, const struct journal_upload *u,
 		    uint64_t *bytes);

@@ -101,10 +101,11 @@ enum err
 repair_apply(struct repair *r, const struct journal_tx *tx)
 {
 	enum err err = r->ops->begin(r->db, true), result;
+	struct journal_usage usage;
 
 	if (err)
 		return err;
-	result = r->ops->apply(r->db, tx);
+	result = r->ops->apply(r->db, tx, &usage);
 	if (result && result != ERR_CONFLICT && result != ERR_EXISTS) {
 		r->ops->mend(r->db);
 		return result;

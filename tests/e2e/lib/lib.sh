@@ -422,6 +422,15 @@ object_sha256() {
 	fi
 }
 
+# Behind the gateway's back.
+object_delete() {
+	if [ "$STORE" = local ]; then
+		rm "$(object_file "$1")"
+	else
+		s3 delete "$GW_HOME$1"
+	fi
+}
+
 # Unfinished multipart uploads in the store, one a line.
 multipart_uploads() {
 	if [ "$STORE" = local ]; then
