@@ -93,6 +93,40 @@ read_auth_url(struct swift_auth *a, struct from *f)
 	free(url);
 }
 
+/* Which keys go with which way to log in, beside those for all. */
+static const struct {
+	const char *key;
+	unsigned kinds; /* bits by enum swift_auth_kind */
+} keys[] = {
+	{ "auth_url", 1u << SWIFT_AUTH_V1 | 1u << SWIFT_AUTH_PASSWORD |
+			      1u << SWIFT_AUTH_APPLICATION },
+	{ "user", 1u << SWIFT_AUTH_V1 | 1u << SWIFT_AUTH_PASSWORD },
+	{ "password", 1u << SWIFT_AUTH_V1 | 1u << SWIFT_AUTH_PASSWORD },
+	{ "user_domain", 1u << SWIFT_AUTH_PASSWORD },
+	{ "project", 1u << SWIFT_AUTH_PASSWORD },
+	{ "project_domain", 1u << SWIFT_AUTH_PASSWORD },
+	{ "credential_id", 1u << SWIFT_AUTH_APPLICATION },
+	{ "credential_secret", 1u << SWIFT_AUTH_APPLICATION },
+	{ "region", 1u << SWIFT_AUTH_PASSWORD | 1u << SWIFT_AUTH_APPLICATION },
+	{ "interface",
+	  1u << SWIFT_AUTH_PASSWORD | 1u << SWIFT_AUTH_APPLICATION },
+	{ "token_file", 1u << SWIFT_AUTH_TOKEN },
+};
+
+/* A key that this way to log in has no use for is a mistake of some kind. */
+static void
+refuse_others(const struct swift_auth *a, struct from *f, const char *kind)
+{
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (keys[i].kinds & 1u << a->kind ||
+		    !conf_has(f->conf, f->section, keys[i].key))
+			continue;
+		conf_complain(f->conf, f->section, keys[i].key,
+			      "is not used with auth = %s", kind);
+		f->bad = true;
+	}
+}
+
 static void
 read_kind(struct swift_auth *a, struct from *f)
 {
@@ -108,6 +142,7 @@ read_kind(struct swift_auth *a, struct from *f)
 		return;
 	}
 	a->kind = (enum swift_auth_kind)kind;
+	refuse_others(a, f, kinds[kind]);
 	if (a->kind == SWIFT_AUTH_TOKEN) {
 		a->token_file = need(f, "token_file");
 		a->storage_url = need(f, "storage_url");
