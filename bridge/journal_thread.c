@@ -7,6 +7,7 @@
  */
 #include "bridge/journal_queue.h"
 
+#include "lib/crashpoint.h"
 #include "lib/log.h"
 
 /* Such a result is the caller's own and leaves the others alone. */
@@ -84,6 +85,46 @@ run_ops(struct journal *j, struct journal_op *op, size_t n, size_t *ran)
 	return ERR_OK;
 }
 
+#ifdef ENABLE_CRASH_POINTS
+/* What a test calls this commit. */
+static const char *
+step_of(const struct journal_tx *tx)
+{
+	static const char *const states[] = {
+		"open",	    "parked",	 "closing", "sealed", "completing",
+		"aborting", "published", "aborted", "lost"
+	};
+
+	if (tx->insert)
+		return tx->supersede ? "supersede" : "insert";
+	if (!tx->update)
+		return tx->event ? "event" : "attr";
+	if (tx->set & JSET_CREATING)
+		return "creating";
+	if (tx->set & JSET_BACKEND)
+		return "backend_id";
+	if (tx->nadd)
+		return "part";
+	if (tx->set & JSET_REWIND)
+		return "rewind";
+	if (tx->set & JSET_STATE)
+		return states[tx->update->state];
+	return tx->set & JSET_HIDDEN ? "hidden" : "fields";
+}
+#endif
+
+/* Where a test may kill us: with these commits queued, or durable. */
+static void
+crash_points(const struct journal_op *op, size_t n, const char *when)
+{
+	size_t i;
+
+	for (i = 0; i < n; op = next_of(op, i++, n))
+		if (op->kind == JOURNAL_OP_COMMIT)
+			CRASH_POINT("journal", step_of(&op->tx), when);
+	(void)when;
+}
+
 static enum err
 run_transaction(struct journal *j, struct journal_op *first, size_t n,
 		size_t *ran)
@@ -95,11 +136,14 @@ run_transaction(struct journal *j, struct journal_op *first, size_t n,
 
 	for (i = 0; i < n; op = next_of(op, i++, n))
 		write = write || journal_op_writes(op);
+	crash_points(first, n, "before");
 	err = j->ops->begin(j->db, write);
 	if (err == ERR_OK)
 		err = run_ops(j, first, n, ran);
 	if (err == ERR_OK)
 		err = j->ops->commit(j->db);
+	if (err == ERR_OK)
+		crash_points(first, *ran, "after");
 	if (err != ERR_OK)
 		j->ops->mend(j->db);
 	return err;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "bridge/spool_private.h"
+#include "lib/crashpoint.h"
 #include "lib/crc32c.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -98,7 +99,10 @@ segment_append(struct segment *g, const void *data, size_t n)
 		return err;
 	st.received += n;
 	st.crc = crc32c(st.crc, data, n);
-	return segment_live(g, &st);
+	CRASH_POINT("spool", "live", "before");
+	err = segment_live(g, &st);
+	CRASH_POINT("spool", "live", "after");
+	return err;
 }
 
 /*

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bridge/spool_private.h"
+#include "lib/crashpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -294,6 +295,8 @@ segment_discard(struct segment *g)
 	let_go(g);
 	g->discarded = true;
 	g->edits++;
+	CRASH_POINT("spool", "discard", "before");
 	discard_name(g);
+	CRASH_POINT("spool", "discard", "after");
 	segment_unref(g);
 }

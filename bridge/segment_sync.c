@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "bridge/spool_private.h"
+#include "lib/crashpoint.h"
 #include "lib/crc32c.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -100,8 +101,10 @@ record_run(struct work *w)
 {
 	struct segment_sync_job *j = (struct segment_sync_job *)w;
 
+	CRASH_POINT("spool", "sync", "before");
 	j->err = flush(j->fd, false);
 	j->lost = j->err != ERR_OK;
+	CRASH_POINT("spool", "sync", "after");
 }
 
 static void

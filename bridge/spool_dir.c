@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bridge/spool_private.h"
+#include "lib/crashpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -202,6 +203,7 @@ remove_list(struct work *w)
 	struct remove_job *j = (struct remove_job *)w;
 	int fd;
 
+	CRASH_POINT("spool", "remove", "before");
 	fd = openat(j->spool->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	j->err = fd < 0 ? ERR_IO : names_list(&j->names, fd, j->upload);
 }

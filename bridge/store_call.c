@@ -6,6 +6,7 @@
 #include <utlist.h>
 
 #include "lib/clock.h"
+#include "lib/crashpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -103,6 +104,7 @@ store_op_start(struct store_op *op)
 	c->driver = NULL;
 	c->retry_after_ms = 0;
 	c->detail[0] = '\0';
+	CRASH_POINT("store", kinds[c->kind].name, "before");
 	c->store->ops->start[c->kind](c->store, c);
 }
 
@@ -306,6 +308,7 @@ store_call_done(struct store_call *c, const struct store_result *res)
 		return;
 	}
 	log_end(op, &copy);
+	CRASH_POINT("store", kinds[c->kind].name, "after");
 	op_finish(op, &copy);
 }
 

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is looked at while things break, and at the end."""
+import json
+import os
+import threading
+import time
+
+from model import matches
+
+LOCKS = ("lock", "daemon.lock")
+
+
+class Watcher(threading.Thread):
+    """Polls the store: no name ever shows anything but a whole generation
+    that may be there, and never nothing where an old object must be."""
+
+    def __init__(self, world):
+        super().__init__(name="watcher", daemon=True)
+        self.world = world
+        self.store = world.store
+        self.told = set()
+        self.paths = {p.name: p for a in world.actors for p in a.paths}
+        self.pause = 0.01 if world.kind == "local" else 0.02
+        self.stop = threading.Event()
+        self.failures = 0
+
+    def run(self):
+        rounds = 0
+        while not self.stop.is_set():
+            for path in self.paths.values():
+                if self.stop.is_set():
+                    return
+                try:
+                    self.look(path)
+                except Exception:  # pylint: disable=broad-except
+                    self.failures += 1  # a store that is stopped, say
+                self.world.report.count("looks at the store")
+                if self.world.kind != "local":
+                    time.sleep(self.pause)
+            rounds += 1
+            if rounds % 50 == 0:
+                self.names()
+            time.sleep(self.pause)
+
+    def look(self, path):
+        begin = time.monotonic()
+        size = self.store.size(path.name)
+        allowed = path.between(begin, time.monotonic())
+        if not matches(allowed, size) and (path, size) not in self.told:
+            self.told.add((path, size))
+            self.world.report.violation(
+                f"{path.name} shows {size} bytes, may be {allowed}"
+            )
+        for g in allowed:
+            if g and g.size == size:
+                g.seen = True
+
+    def names(self):
+        for name in self.store.names():
+            if name not in self.paths:
+                self.world.report.violation(f"unexpected object {name}")
+
+
+def objects(world):
+    """Every object is one of what it may be, byte by byte."""
+    view = world.store
+    for path in (p for a in world.actors for p in a.paths):
+        found = view.read(path.name)
+        for g in path.may():
+            if (g is None) == (found is None) and (
+                g is None or found == (g.size, g.sha256())
+            ):
+                world.report.count("objects compared")
+                break
+        else:
+            world.report.violation(
+                f"at the end {path.name} is {found}, may be"
+                f" {[(g, g and g.sha256()) for g in path.may()]}"
+            )
+    known = {p.name for a in world.actors for p in a.paths}
+    for name in view.names():
+        if name not in known:
+            world.report.violation(f"at the end: unexpected object {name}")
+
+
+def events(world):
+    """One event for each object that was published, none for any other."""
+    found = {}
+    for upload, body in world.gateway.journal(
+        "SELECT upload, body FROM events WHERE kind = 'published'"
+    ):
+        event = json.loads(body)
+        key = (event["path"], event["size"])
+        found.setdefault(key, set()).add(upload)
+    world.report.count("events", sum(len(v) for v in found.values()))
+    for path in (p for a in world.actors for p in a.paths):
+        for g in {*path.acked, *path.unknown}:
+            n = len(found.pop((path.name, g.size), ()))
+            if g.size == 0:
+                continue  # all empty files look alike
+            told = g in path.acked
+            if n > 1:
+                world.report.count("duplicates")
+                world.report.violation(f"{n} events for {g} at {path.name}")
+            elif n == 0 and (told or g.seen and g in path.may()):
+                world.report.count("events lost")
+                world.report.violation(f"no event for {g} at {path.name}")
+    for key in found:
+        world.report.violation(f"an event for what nobody sent: {key}")
+    for (n,) in world.gateway.journal(
+        "SELECT count(*) FROM uploads u WHERE state = 6 AND kind = 0 AND"
+        " NOT EXISTS (SELECT 1 FROM events e WHERE e.upload = u.id)"
+    ):
+        if n:
+            world.report.violation(f"{n} published rows without an event")
+
+
+def wait_for(seconds, what):
+    end = time.monotonic() + seconds
+    left = what()
+    while left and time.monotonic() < end:
+        time.sleep(0.3)
+        left = what()
+    return left
+
+
+def end_uploads(world):
+    """What nobody wants any more is aborted; then nothing may be left."""
+    gw, report = world.gateway, world.report
+
+    def on_their_way():
+        return gw.journal(
+            "SELECT id, state, path FROM uploads WHERE state IN (2, 4, 5)"
+        )
+
+    left = wait_for(90, on_their_way)
+    if left:
+        report.violation(f"never ends: {left}")
+    rows = gw.journal("SELECT id, state FROM uploads WHERE state < 5")
+    report.count("unfinished at the end", len(rows))
+    for row, _ in rows:
+        out = gw.ctl("upload", "abort", row)
+        if out.returncode:
+            report.violation(f"cannot abort {row}: {out.stderr}")
+    left = wait_for(
+        90,
+        lambda: gw.journal(
+            "SELECT id, state, path FROM uploads WHERE state < 6"
+        ),
+    )
+    if left:
+        report.violation(f"not aborted: {left}")
+
+
+def leftovers(world):
+    report = world.report
+    view = world.store
+    left = wait_for(100, view.multipart_uploads)
+    if left:
+        report.violation(f"multipart uploads left over: {left}")
+    spool = world.env["T"] + "/spool"
+
+    def segments():
+        return [
+            f
+            for f in os.listdir(spool)
+            if f not in LOCKS and not f.startswith("free.")
+        ]
+
+    left = wait_for(10, segments)
+    live = {
+        row
+        for (row,) in world.gateway.journal(
+            "SELECT id FROM uploads WHERE state < 6"
+        )
+    }
+    # Killed between the row's end and the unlink, or before the row was
+    # there: the sweeper's, in time.
+    report.count("segments left to the sweeper", len(left))
+    if any(f[:32] in live for f in left):
+        report.violation(f"segments left over: {left}")
+    left = wait_for(10, lambda: locks(spool + "/lock"))
+    if left:
+        report.violation(f"locks left over: {left}")
+
+
+def locks(path):
+    st = os.stat(path)
+    where = f"{os.major(st.st_dev):02x}:{os.minor(st.st_dev):02x}:{st.st_ino}"
+    with open("/proc/locks") as f:
+        return [line.strip() for line in f if f" {where} " in line]
+
+
+def resources(world):
+    """Memory (PSS, kB) and descriptors of the workers together."""
+    gw = world.gateway
+    pss = fds = 0
+    for pid in gw.children("work"):
+        fds += len(os.listdir(f"/proc/{pid}/fd"))
+        with open(f"/proc/{pid}/smaps_rollup") as f:
+            for line in f:
+                if line.startswith("Pss:"):
+                    pss += int(line.split()[1])
+    return pss, fds
