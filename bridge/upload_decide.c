@@ -119,9 +119,11 @@ only_as_last(const struct upload *u, const struct store_part *p)
 /*
  * What was the last part is written on in its segment. Where that is lost and
  * no other part may follow, the part must come again: the end is where it began.
+ * Unless nothing follows: confirmed is true when the client said that all is
+ * there.
  */
 static void
-resume_at_end(struct upload *u)
+resume_at_end(struct upload *u, bool confirmed)
 {
 	struct useg *g = useg_last(u);
 	struct commit *c = resume_commit(u, 0);
@@ -132,9 +134,12 @@ resume_at_end(struct upload *u)
 		c->tx.drop_from = g->no;
 		u->nparts--;
 	} else if (last && (!g || g->no < last->no) && only_as_last(u, last)) {
-		c->tx.drop_from = last->no;
-		u->end = last->off;
-		u->nparts--;
+		u->ends_here = confirmed;
+		if (!confirmed) {
+			c->tx.drop_from = last->no;
+			u->end = last->off;
+			u->nparts--;
+		}
 	}
 	commit_send(c, acks_may_go, NULL);
 }
@@ -226,7 +231,7 @@ upload_decide(struct upload *u, uint64_t off)
 	if (u->fresh)
 		return decide_fresh(u, off);
 	if (off >= u->end) {
-		resume_at_end(u);
+		resume_at_end(u, false);
 		return ERR_OK;
 	}
 	if (off == 0) {
@@ -246,11 +251,13 @@ truncate_undecided(struct upload *u, uint64_t size, const char **why)
 {
 	uint64_t now = u->fresh ? u->object.size : u->end;
 
+	if (size == now && u->row.state == UPLOAD_SEALED)
+		return ERR_OK; /* it is complete already */
 	if (size == now && !u->fresh) {
 		/* All bytes came before; the client confirms that. */
 		upload_enter(u, PHASE_TAKING);
 		u->size_confirmed = true;
-		resume_at_end(u);
+		resume_at_end(u, true);
 		return ERR_OK;
 	}
 	if (size == now)

@@ -105,12 +105,11 @@ pinned(const struct useg *g)
 	return off < g->base + g->cap && off + g->cap >= g->base;
 }
 
-/* The short last part of a sealed upload may yet be written on. */
+/* A short last part may yet be written on, where its upload is not published. */
 static bool
-short_of_seal(const struct useg *g)
+short_of_end(const struct useg *g)
 {
-	return g->u->row.flags & UPLOAD_TEMP && g->u->phase != PHASE_TAKING &&
-	       segment_received(g->seg) < g->cap;
+	return g->u->phase != PHASE_TAKING && segment_received(g->seg) < g->cap;
 }
 
 static void
@@ -126,7 +125,7 @@ part_recorded(struct upload *u, enum err err, void *arg)
 	}
 	parts_record(u, &g->part);
 	ledger_add(u->all->b->ledger, LEDGER_STORED, (int64_t)g->part.len);
-	if (pinned(g) || short_of_seal(g)) {
+	if (pinned(g) || short_of_end(g)) {
 		g->state = USEG_KEPT;
 		flow_safe(g);
 	} else {

@@ -146,6 +146,7 @@ struct upload {
 
 	struct upload_file *file;
 	bool close_asked, close_complete, size_confirmed;
+	bool ends_here; /* nothing may follow the last part */
 	bool client_cut; /* the client said itself that it was interrupted */
 	struct upload_done *closer;
 

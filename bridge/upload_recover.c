@@ -227,45 +227,57 @@ segment_opened(void *arg, enum err err, struct segment *seg)
 	walk(r);
 }
 
-/* The last, short part of a sealed upload may be written on. */
 static void
-sealed_opened(void *arg, enum err err, struct segment *seg)
+walk_on(struct recovering *r)
+{
+	struct upload *u = r->u;
+	struct segment_id id = segment_at(u->store, &u->row, r->no, r->off);
+
+	if (!id.capacity || u->row.state == UPLOAD_SEALED)
+		walk_ended(r);
+	else
+		segment_open(u->all->b->spool, &id, segment_opened, r);
+}
+
+/*
+ * The last part, where it is short, may be written on: its segment is kept.
+ * What is behind the row in it was not acknowledged.
+ */
+static void
+short_opened(void *arg, enum err err, struct segment *seg)
 {
 	struct recovering *r = arg;
 	struct store_part *last = &r->u->parts[r->u->nparts - 1];
 	struct useg *g;
 
-	if (!err && segment_received(seg) == last->len) {
-		g = useg_add(r->u, seg, last->no, last->off,
-			     segment_ident(seg)->capacity);
-		flow_recovered(g);
-		g->state = USEG_KEPT;
-		flow_safe(g);
-		g->part = *last;
-	} else if (!err) {
+	if (!err && segment_received(seg) > last->len)
+		err = segment_cut(seg, last->len);
+	if (err || segment_received(seg) < last->len) {
 		segment_close(seg);
+		walk_on(r);
+		return;
 	}
-	walked(r, ERR_OK);
+	g = useg_add(r->u, seg, last->no, last->off,
+		     segment_ident(seg)->capacity);
+	flow_recovered(g);
+	g->state = USEG_KEPT;
+	flow_safe(g);
+	g->part = *last;
+	walk_ended(r);
 }
 
-static void
-walk_sealed(struct recovering *r)
+/* Whether every row was passed and the last one is short of its part. */
+static bool
+ends_short(struct recovering *r, struct segment_id *id)
 {
 	struct upload *u = r->u;
 	struct store_part *last;
-	struct segment_id id;
 
-	if (r->off != u->row.end || !u->nparts) {
-		walk_ended(r);
-		return;
-	}
+	if (!u->nparts || r->i != u->nparts)
+		return false;
 	last = &u->parts[u->nparts - 1];
-	id = segment_at(u->store, &u->row, last->no, last->off);
-	if (last->len == id.capacity) {
-		walked(r, ERR_OK);
-		return;
-	}
-	segment_open(u->all->b->spool, &id, sealed_opened, r);
+	*id = segment_at(u->store, &u->row, last->no, last->off);
+	return last->len < id->capacity;
 }
 
 static void
@@ -279,15 +291,10 @@ walk(struct recovering *r)
 		r->off += u->parts[r->i++].len;
 		r->no++;
 	}
-	if (u->row.state == UPLOAD_SEALED) {
-		walk_sealed(r);
-		return;
-	}
-	id = segment_at(u->store, &u->row, r->no, r->off);
-	if (!id.capacity)
-		walk_ended(r);
+	if (ends_short(r, &id))
+		segment_open(u->all->b->spool, &id, short_opened, r);
 	else
-		segment_open(u->all->b->spool, &id, segment_opened, r);
+		walk_on(r);
 }
 
 /* The number of the first row that the store does not confirm; 0: none. */

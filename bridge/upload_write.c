@@ -441,6 +441,8 @@ upload_file_write(struct upload_file *f, uint64_t off, const void *data,
 		ledger_add(u->all->b->ledger, LEDGER_RECEIVED, n);
 		if (u->phase == PHASE_IDLE)
 			err = upload_decide(u, off);
+		if (!err && u->ends_here && n)
+			err = ERR_INVALID;
 		if (!err && !u->hold && !u->preparing && n &&
 		    charge_take(u, off + n))
 			err = spool_bytes(u, off, data, n, &done);

@@ -614,6 +614,61 @@ test_short_last_part_comes_again_when_its_segment_is_lost(void **state)
 	check_clean();
 }
 
+/* A client that sees its whole file may say so instead of sending it again. */
+static void
+test_size_confirms_a_file_whose_last_segment_is_lost(void **state)
+{
+	struct vfs_attrs a = { .set = VFS_SET_SIZE, .size = 2 * PART + 9 };
+	struct session *s = world_login("ann");
+	struct vfs_stat st;
+	struct writer x;
+
+	(void)state;
+	w.b->stores[0]->limits.part_min = PART;
+	assert_int_equal(do_put(s, "/a.filepart", 2 * PART + 9, 1), ERR_OK);
+	remove_segments();
+	assert_int_equal(writer_open(&x, s, "/a.filepart", 0, 0), ERR_OK);
+	vfs_file_setstat(x.f, &a, NULL, NULL);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
+	assert_int_equal(do_stat(s, "/a.filepart", &st), ERR_OK);
+	assert_int_equal(st.size, 2 * PART + 9);
+	assert_int_equal(do_rename(s, "/a.filepart", "/a", false), ERR_OK);
+	check_object("a", 2 * PART + 9, 1);
+	world_logout(s);
+	check_clean();
+}
+
+/* Killed between the last part's row and the next one. */
+static void
+test_short_last_part_is_kept_while_closing(void **state)
+{
+	struct session *s = world_login("ann");
+	struct vfs_stat st;
+	struct writer x;
+
+	(void)state;
+	w.b->stores[0]->limits.part_min = PART;
+	assert_int_equal(do_put(s, "/a.filepart", 2 * PART + 9, 1), ERR_OK);
+	world_logout(s);
+	world_close();
+	sql("UPDATE uploads SET state = 2");
+	world_open();
+	w.b->stores[0]->limits.part_min = PART;
+	s = world_login("ann");
+	uploads_recover(w.b->uploads);
+	while (count_rows("state = 3") == 0)
+		world_run(50);
+	assert_int_equal(do_stat(s, "/a.filepart", &st), ERR_OK);
+	assert_int_equal(st.size, 2 * PART + 9);
+	assert_int_equal(writer_open(&x, s, "/a.filepart", 0, 0), ERR_OK);
+	assert_int_equal(writer_write(&x, 2 * PART + 9, PART, 1), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
+	assert_int_equal(do_rename(s, "/a.filepart", "/a", false), ERR_OK);
+	check_object("a", 3 * PART + 9, 1);
+	world_logout(s);
+	check_clean();
+}
+
 static void
 serve(void *arg, const char *line, struct peer_request *req)
 {
@@ -707,6 +762,8 @@ main(void)
 		TEST(test_sync_covers_a_part_that_is_not_recorded_yet),
 		TEST(test_open_gives_up_on_a_worker_that_never_answers),
 		TEST(test_short_last_part_comes_again_when_its_segment_is_lost),
+		TEST(test_size_confirms_a_file_whose_last_segment_is_lost),
+		TEST(test_short_last_part_is_kept_while_closing),
 		TEST(test_worker_tells_an_offset),
 	};
 
