@@ -99,7 +99,9 @@ def events(world):
             if g.size == 0:
                 continue  # all empty files look alike
             told = g in path.acked
-            if n > 1:
+            if n > 1 and g.resent:
+                world.report.count("sent again by a program", n - 1)
+            elif n > 1:
                 world.report.count("duplicates")
                 world.report.violation(f"{n} events for {g} at {path.name}")
             elif n == 0 and (told or g.seen and g in path.may()):

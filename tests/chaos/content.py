@@ -29,6 +29,7 @@ class Generation:
         self.pieces = pieces  # (seed, offset in the stream, length)
         self.size = sum(p[2] for p in pieces)
         self.digest = None
+        self.resent = False
         self.seen = False  # under its final name
 
     def __repr__(self):

@@ -97,6 +97,7 @@ def upload(actor, path):
     put, resume = COMMANDS[kind]
     g = actor.world.maker.make(max(1, min(actor.size(), 60_000_000)))
     source = f"{actor.world.dir}/source.{actor.number}"
+    g.resent = True  # a program may send it again without a word
     g.write_to(source)
     may_resume = path.may() == {None} and not path.dirty
     report.count("uploads begun")
