@@ -254,6 +254,9 @@ upload_end(struct upload *u)
 	upload_resume(u, ~0u);
 	close_reply(u, ERR_AGAIN, NULL);
 	fsync_fail(u, ERR_IN_USE);
+	if (u->copier)
+		call_finish(&u->copier->call, ERR_IN_USE, NULL);
+	u->copier = NULL;
 	if (u->file) {
 		u->file->u = NULL;
 		u->file = NULL;
@@ -306,6 +309,7 @@ upload_pump(struct upload *u)
 	charge_pump(u);
 	append_pump(u);
 	parts_pump(u);
+	copy_pump(u);
 	fsync_pump(u);
 	if (u->phase == PHASE_TAKING || u->phase == PHASE_IDLE ||
 	    u->phase == PHASE_CLOSING)

@@ -136,6 +136,24 @@ enum err upload_file_truncate(struct upload_file *f, uint64_t size,
 void upload_file_mtime(struct upload_file *f, int64_t mtime);
 
 /*
+ * Reads what was written back, at most n bytes; *got 0 is the end. What the
+ * store has of an unfinished upload cannot be read: ERR_INVALID.
+ */
+enum err upload_file_read(struct upload_file *f, uint64_t off, void *out,
+			  size_t n, size_t *got, const char **why);
+/* What a reader sees as long as nothing was written; NULL: the upload. */
+const struct store_object *upload_file_object(const struct upload_file *f);
+
+/*
+ * The store copies a whole object of its own into f, to which nothing was
+ * written; key and object are borrowed during the call. With ERR_OK all of it
+ * is there, and CLOSE publishes it.
+ */
+struct upload_call *upload_file_copy(struct upload_file *f, const char *key,
+				     const struct store_object *object,
+				     upload_done_fn *fn, void *arg);
+
+/*
  * complete false: the client broke off. The completion comes as for a call;
  * f is gone for the caller at once, and upload_file_drop() is not called.
  */
@@ -157,6 +175,14 @@ struct upload_move {
 struct upload_call *upload_rename(struct uploads *us, struct upload_who who,
 				  struct upload_move move, upload_done_fn *fn,
 				  void *arg);
+
+/*
+ * Changes the size of an upload by its path. ERR_NOT_FOUND: this worker drives
+ * none of the asker's there. *why as for upload_file_truncate().
+ */
+enum err upload_truncate(struct uploads *us, struct upload_who who,
+			 const struct upload_name *name, uint64_t size,
+			 const char **why);
 
 /*
  * Sets the modification time (0: leaves it) of what the path shows: an upload

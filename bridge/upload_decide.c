@@ -333,3 +333,17 @@ upload_file_truncate(struct upload_file *f, uint64_t size, const char **why)
 	}
 	return err;
 }
+
+enum err
+upload_truncate(struct uploads *us, struct upload_who who,
+		const struct upload_name *name, uint64_t size, const char **why)
+{
+	struct upload *u = upload_by_key(
+		us, keylock_hash(store_name(name->store), name->key));
+
+	if (!u || !u->file || strcmp(u->row.user, who.user->name) ||
+	    strcmp(u->row.path, name->path) ||
+	    (u->phase == PHASE_IDLE && u->fresh))
+		return ERR_NOT_FOUND;
+	return upload_file_truncate(u->file, size, why);
+}

@@ -184,7 +184,9 @@ upload_file_size(const struct upload_file *f)
 
 	if (!u)
 		return 0;
-	if ((u->phase == PHASE_IDLE && u->fresh) || u->appending)
+	if (u->appending)
+		return u->source.size;
+	if (u->phase == PHASE_IDLE && u->fresh)
 		return u->object.size;
 	return u->end;
 }

@@ -155,6 +155,11 @@ struct upload {
 	size_t hold_bytes;
 	bool preparing; /* a rewind or an append is being made ready */
 	bool appending; /* the published object is being copied */
+	bool copying;	/* all of it, on request: copier hears of its end */
+	char source_key[STORE_KEY_MAX + 1]; /* of what is appended */
+	struct store_object source;
+	bool unmatched; /* copied without If-Match: look when it is done */
+	struct upload_done *copier;
 	struct store_part append_part;
 	unsigned paused; /* PAUSE_* */
 	uint64_t last_ms, patience_end;
@@ -475,6 +480,7 @@ void copy_drive(struct upload *u);
 /* upload_append.c */
 void append_start(struct upload *u);
 void append_pump(struct upload *u);
+void copy_pump(struct upload *u);
 
 /*
  * upload_hidden.c: deletes what a REMOVE had hidden behind this row, which has

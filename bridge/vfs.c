@@ -8,6 +8,7 @@
 static void
 call_free(struct vfs_call *c)
 {
+	free(c->data);
 	free(c);
 }
 
@@ -63,7 +64,7 @@ vfs_call_end(struct vfs_call *c, enum err err, const char *why)
 	else if (c->space)
 		c->space(c->arg, err, why, err ? NULL : &c->room);
 	else if (c->read)
-		c->read(c->arg, err, why, NULL, 0);
+		c->read(c->arg, err, why, c->data, err ? 0 : c->got);
 	else if (c->done)
 		c->done(c->arg, err, why);
 	call_free(c);

@@ -147,11 +147,26 @@ enum err vfs_file_write(struct vfs_file *f, uint64_t off, const void *data,
 /* False: hold acknowledgements of writes back until events->ready. */
 bool vfs_file_acks(const struct vfs_file *f);
 
-/* At most STORE_GET_MAX bytes; n == 0 with ERR_OK is the end of the file. */
+/*
+ * At most STORE_GET_MAX bytes; n == 0 with ERR_OK is the end of the file. Of a
+ * file that is open for writing too: what was published, until something is
+ * written, and then what is not yet in the store, else ERR_INVALID.
+ */
 typedef void vfs_read_fn(void *arg, enum err err, const char *why,
 			 const void *data, size_t n);
 void vfs_file_read(struct vfs_file *f, uint64_t off, size_t n, vfs_read_fn *fn,
 		   void *arg);
+
+/*
+ * Copies from, which is open for reading, to `to`, which is open for writing
+ * and empty, inside the store. ERR_UNSUPPORTED: less than the whole file is
+ * asked for (len 0: up to the end), or the two are not in one store.
+ */
+struct vfs_copy {
+	struct vfs_file *from, *to;
+	uint64_t from_off, len, to_off;
+};
+void vfs_file_copy(const struct vfs_copy *c, vfs_done_fn *fn, void *arg);
 
 void vfs_file_stat(struct vfs_file *f, vfs_stat_fn *fn, void *arg);
 void vfs_file_setstat(struct vfs_file *f, const struct vfs_attrs *a,

@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "bridge/vfs_private.h"
+#include "lib/clock.h"
+
+#define READ_BACK_MAX (1u << 20)
 
 static void
 file_gone(void *arg)
@@ -38,6 +41,7 @@ opened_for_writing(void *arg, enum err err, const char *why,
 	if (!err) {
 		c->file = vfs_file_new(c);
 		c->file->w = w;
+		c->file->readable = c->flags & VFS_READ;
 	}
 	vfs_call_end(c, err, why);
 }
@@ -113,31 +117,101 @@ vfs_file_acks(const struct vfs_file *f)
 	return f->w ? upload_file_acks(f->w) : true;
 }
 
+static void
+synced(void *arg, enum err err, const char *why)
+{
+	struct vfs_call *c = arg;
+
+	c->uc = NULL;
+	vfs_call_end(c, err, why);
+}
+
+/* Of a file that is open for writing: the object, or what was written. */
+static void
+read_back(struct vfs_file *f, uint64_t off, size_t n, struct vfs_call *c)
+{
+	const char *why = NULL;
+	enum err err;
+
+	if (n > READ_BACK_MAX)
+		n = READ_BACK_MAX;
+	c->data = mem_alloc(n + 1);
+	err = upload_file_read(f->w, off, c->data, n, &c->got, &why);
+	vfs_call_end_soon(c, err, why);
+}
+
 void
 vfs_file_read(struct vfs_file *f, uint64_t off, size_t n, vfs_read_fn *fn,
 	      void *arg)
 {
+	const struct store_object *o = f->w ? upload_file_object(f->w) : NULL;
 	struct vfs_call *c;
 
-	if (f->r) {
+	if (!f->r && o && f->readable)
+		f->r = download_new(f->s, &f->name, o);
+	if (f->r && (o || !f->w)) {
 		download_read(f->r, off, n, fn, arg);
 		return;
 	}
 	c = vfs_call_new(f->s);
 	c->read = fn;
 	c->arg = arg;
-	vfs_call_end_soon(c, ERR_DENIED, "the file is open for writing");
+	if (f->readable)
+		read_back(f, off, n, c);
+	else
+		vfs_call_end_soon(c, ERR_DENIED,
+				  "the file is open for writing");
+}
+
+/* Why this is not a copy of a whole file within a store; NULL: it is. */
+static const char *
+copy_fault(const struct vfs_copy *c)
+{
+	const uint64_t size = c->from->r ? download_size(c->from->r) : 0;
+
+	if (!c->from->r || c->from->w || !c->to->w)
+		return "a copy goes from a file open for reading to one open "
+		       "for writing";
+	if (c->from->name.store != c->to->name.store)
+		return "the two files are in different stores";
+	if (c->from_off || c->to_off || (c->len && c->len < size))
+		return "only whole files are copied here; read and write the "
+		       "bytes instead";
+	return NULL;
+}
+
+void
+vfs_file_copy(const struct vfs_copy *copy, vfs_done_fn *fn, void *arg)
+{
+	struct vfs_call *c = vfs_call_new(copy->to->s);
+	const char *why = copy_fault(copy);
+
+	c->done = fn;
+	c->arg = arg;
+	if (why) {
+		vfs_call_end_soon(c, ERR_UNSUPPORTED, why);
+		return;
+	}
+	download_source(copy->from->r, &c->object);
+	c->object.mtime = copy->from->mtime;
+	c->uc = upload_file_copy(copy->to->w, copy->from->name.literal,
+				 &c->object, synced, c);
 }
 
 void
 vfs_file_stat(struct vfs_file *f, vfs_stat_fn *fn, void *arg)
 {
+	const struct store_object *there =
+		f->w ? upload_file_object(f->w) : NULL;
 	struct vfs_call *c = vfs_call_new(f->s);
 
 	c->stat = fn;
 	c->arg = arg;
-	if (f->w) {
-		struct upload_view v = { .end = upload_file_size(f->w) };
+	if (there) {
+		vfs_stat_object(&c->st, there);
+	} else if (f->w) {
+		struct upload_view v = { .end = upload_file_size(f->w),
+					 .mtime = clock_wall_ms() / 1000 };
 
 		vfs_stat_upload(&c->st, &v);
 	} else {
@@ -170,15 +244,6 @@ vfs_file_setstat(struct vfs_file *f, const struct vfs_attrs *a, vfs_done_fn *fn,
 	if (a->set & VFS_SET_SIZE)
 		err = upload_file_truncate(f->w, a->size, &why);
 	vfs_call_end_soon(c, err, why);
-}
-
-static void
-synced(void *arg, enum err err, const char *why)
-{
-	struct vfs_call *c = arg;
-
-	c->uc = NULL;
-	vfs_call_end(c, err, why);
 }
 
 void

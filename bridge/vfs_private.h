@@ -38,8 +38,10 @@ struct vfs_call {
 	vfs_done_fn *done;
 	vfs_stat_fn *stat;
 	vfs_open_fn *open;
-	vfs_dir_fn *dir; /* only to refuse, as is the next one */
-	vfs_read_fn *read;
+	vfs_dir_fn *dir;   /* only to refuse */
+	vfs_read_fn *read; /* of a file that is written; data and got */
+	void *data;
+	size_t got;
 	vfs_space_fn *space;
 	void *arg;
 
@@ -99,7 +101,8 @@ struct vfs_file {
 	struct session_call gone;
 	struct session *s;
 	struct upload_file *w; /* opened for writing */
-	struct download *r;    /* opened for reading */
+	struct download *r;    /* opened for reading, or read so far */
+	bool readable;	       /* opened for both */
 	struct vfs_name name;
 	int64_t mtime; /* of what was opened for reading */
 };
@@ -110,6 +113,7 @@ struct download *download_new(struct session *s, const struct vfs_name *n,
 			      const struct store_object *o);
 void download_free(struct download *d);
 uint64_t download_size(const struct download *d);
+void download_source(const struct download *d, struct store_object *o);
 void download_read(struct download *d, uint64_t off, size_t n, vfs_read_fn *fn,
 		   void *arg);
 

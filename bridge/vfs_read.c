@@ -55,6 +55,14 @@ download_size(const struct download *d)
 	return d->size;
 }
 
+void
+download_source(const struct download *d, struct store_object *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->size = d->size;
+	str_copy(o->etag, sizeof(o->etag), d->etag);
+}
+
 static void
 serve_posted(void *arg)
 {

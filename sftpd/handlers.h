@@ -36,5 +36,10 @@ enum err parse_nothing(struct req *r, struct sftp_reader *in);
 enum err parse_expand(struct req *r, struct sftp_reader *in);
 void start_limits(struct req *r);
 void start_statvfs(struct req *r);
+enum err parse_home(struct req *r, struct sftp_reader *in);
+enum err parse_ids(struct req *r, struct sftp_reader *in);
+void start_ids(struct req *r);
+enum err parse_copy(struct req *r, struct sftp_reader *in);
+void start_copy(struct req *r);
 
 #endif

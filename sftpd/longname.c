@@ -54,6 +54,6 @@ longname_format(char dst[LONGNAME_MAX], const struct vfs_entry *e,
 	format_mode(mode, &e->st);
 	format_time(when, e->st.mtime, now);
 	snprintf(dst, LONGNAME_MAX,
-		 "%s    1 %-8.63s %-8.63s %8" PRIu64 " %s %.255s", mode, owner,
+		 "%s    1 %-8.63s %-8.63s %8" PRIu64 " %s %.1024s", mode, owner,
 		 owner, e->st.size, when, e->name);
 }

@@ -11,7 +11,7 @@
 
 #include "bridge/vfs.h"
 
-#define LONGNAME_MAX 512 /* with a name of 255 bytes and its NUL */
+#define LONGNAME_MAX 1280 /* with a name of 1024 bytes and its NUL */
 
 /*
  * "-rw-r--r--    1 ann      ann          1234 Jan 31 12:00 name"; a time that

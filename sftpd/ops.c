@@ -59,6 +59,11 @@ static const struct op extensions[] = {
 	  parse_nothing, start_limits },
 	{ SFTP_EXTENDED, "expand-path@openssh.com", 0, 0,
 	  parse_expand, start_realpath },
+	{ SFTP_EXTENDED, "home-directory", 0, 0, parse_home, start_realpath },
+	{ SFTP_EXTENDED, "users-groups-by-id@openssh.com", 0, 0,
+	  parse_ids, start_ids },
+	{ SFTP_EXTENDED, "copy-data", USER_READ,
+	  OP_CHANGES | OP_BARRIER | OP_TELLS, parse_copy, start_copy },
 };
 
 static const struct sftp_extension announced[] = {
@@ -69,6 +74,9 @@ static const struct sftp_extension announced[] = {
 	{ "lsetstat@openssh.com", "1" },
 	{ "limits@openssh.com", "1" },
 	{ "expand-path@openssh.com", "1" },
+	{ "home-directory", "1" },
+	{ "users-groups-by-id@openssh.com", "1" },
+	{ "copy-data", "1" },
 };
 
 const struct op op_abandon = {

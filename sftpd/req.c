@@ -19,6 +19,7 @@ req_free(struct req *r)
 {
 	free(r->path);
 	free(r->path2);
+	buf_free(&r->ids);
 	free(r);
 }
 
@@ -142,6 +143,14 @@ touches(const char *a, const char *b, bool above)
 	return n == m || (above && (b[n] == '/' || n == 1));
 }
 
+static bool
+shares_handle(const struct req *x, const struct req *y)
+{
+	if (x->h != NULL && (x->h == y->h || x->h == y->h2))
+		return true;
+	return x->h2 != NULL && (x->h2 == y->h || x->h2 == y->h2);
+}
+
 bool
 req_conflict(const struct req *x, const struct req *y)
 {
@@ -150,7 +159,7 @@ req_conflict(const struct req *x, const struct req *y)
 	bool above = x->op->how & y->op->how & OP_CHANGES;
 	int i, j;
 
-	if (x->h != NULL && x->h == y->h)
+	if (shares_handle(x, y))
 		return true;
 	for (i = 0; i < 2; i++) {
 		for (j = 0; j < 2; j++) {
@@ -214,6 +223,8 @@ reqs_forget_handle(struct chan *ch, struct handle *h)
 	for (r = ch->reqs; r != NULL; r = r->next) {
 		if (r->h == h)
 			r->h = NULL;
+		if (r->h2 == h)
+			r->h2 = NULL;
 	}
 }
 

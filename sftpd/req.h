@@ -53,13 +53,17 @@ struct req {
 	const struct op *op;
 	uint32_t id;
 	bool running;
-	bool silent;	  /* the client did not ask: no reply */
-	struct handle *h; /* or NULL */
+	bool silent;	   /* the client did not ask: no reply */
+	struct handle *h;  /* or NULL */
+	struct handle *h2; /* of copy-data: what is read */
 	char *path, *path2;
+	struct buf ids; /* of users-groups-by-id: uids, then gids */
+	size_t nuids;
 	const char *why;
 	unsigned flags; /* OPEN: VFS_* */
-	uint64_t off;	/* READ */
+	uint64_t off;	/* READ; of copy-data */
 	uint32_t len;
+	uint64_t length, to_off; /* of copy-data */
 	struct vfs_attrs attrs;
 };
 

@@ -172,6 +172,16 @@ sftp_reply_limits(struct buf *out, uint32_t id)
 }
 
 void
+sftp_reply_id_names(struct buf *out, uint32_t id, const struct buf *users,
+		    const struct buf *groups)
+{
+	begin(out, SFTP_EXTENDED_REPLY, id,
+	      8 + buf_len(users) + buf_len(groups));
+	put_bytes(out, buf_data(users), buf_len(users));
+	put_bytes(out, buf_data(groups), buf_len(groups));
+}
+
+void
 sftp_reply_statvfs(struct buf *out, uint32_t id, const struct vfs_space *space)
 {
 	/* Clients multiply blocks by their size: stay below 2^63 bytes. */

@@ -56,6 +56,10 @@ void sftp_reply_entries(struct buf *out, uint32_t id, uint32_t count,
 /* The values of limits@openssh.com. */
 void sftp_reply_limits(struct buf *out, uint32_t id);
 
+/* users-groups-by-id@openssh.com: names of uids and of gids, as strings. */
+void sftp_reply_id_names(struct buf *out, uint32_t id, const struct buf *users,
+			 const struct buf *groups);
+
 /* statvfs@openssh.com: sizes in bytes. */
 void sftp_reply_statvfs(struct buf *out, uint32_t id,
 			const struct vfs_space *space);

@@ -48,8 +48,10 @@ void
 wire_attrs(struct sftp_attrs *out, const struct vfs_stat *st)
 {
 	memset(out, 0, sizeof(*out));
-	out->flags =
-		SFTP_ATTR_SIZE | SFTP_ATTR_PERMISSIONS | SFTP_ATTR_ACMODTIME;
+	out->flags = SFTP_ATTR_SIZE | SFTP_ATTR_UIDGID | SFTP_ATTR_PERMISSIONS |
+		     SFTP_ATTR_ACMODTIME;
+	out->uid = WIRE_ID;
+	out->gid = WIRE_ID;
 	out->size = st->size;
 	out->permissions = st->mode;
 	out->mtime = time_u32(st->mtime);

@@ -8,6 +8,9 @@
 #include "sftpd/sftp_codec.h"
 #include "sftpd/sftp_reply.h"
 
+/* The number that stands for the user, and for the user's group. */
+#define WIRE_ID 1000u
+
 enum sftp_fx wire_status(enum err err);
 void wire_attrs(struct sftp_attrs *out, const struct vfs_stat *st);
 

@@ -139,6 +139,26 @@ vfs_file_read(struct vfs_file *file, uint64_t off, size_t n, vfs_read_fn *fn,
 }
 
 void
+vfs_file_copy(const struct vfs_copy *copy, vfs_done_fn *fn, void *arg)
+{
+	struct fake *f = copy->to->s->f;
+	const struct fake_node *from = fake_find(f, copy->from->path);
+	const bool whole = copy->from_off == 0 && copy->to_off == 0 &&
+			   (copy->len == 0 || copy->len == from->size);
+	struct fake_call *c = fake_call_new(
+		copy->to->s, whole ? ERR_OK : ERR_UNSUPPORTED, arg);
+	struct fake_node *to = fake_find(f, copy->to->path);
+
+	fake_note(f, "copy", copy->from->path, copy->to->path);
+	c->done = fn;
+	if (whole) {
+		fake_node_size(to, from->size, true);
+		memcpy(to->data, from->data, from->size);
+	}
+	fake_call_go(c);
+}
+
+void
 vfs_file_stat(struct vfs_file *file, vfs_stat_fn *fn, void *arg)
 {
 	vfs_stat(file->s, file->path, fn, arg);

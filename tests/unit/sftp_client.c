@@ -295,8 +295,7 @@ ask_raw(struct client *c, const void *bytes, size_t n)
 	buf_add(&c->out, bytes, n);
 }
 
-/* The body of the request that is being built goes to `body`. */
-static uint32_t
+uint32_t
 ask(struct client *c, uint8_t type, struct buf *body)
 {
 	buf_add_u32(&c->out, (uint32_t)(5 + buf_len(body)));

@@ -71,7 +71,8 @@ void client_free(struct client *c);	     /* it is gone without a word */
 bool client_alive(struct client *c);
 bool client_channel_open(struct client *c);
 
-/* Builds requests in c->out; each returns its id. */
+/* Builds requests in c->out; each returns its id. Frees body. */
+uint32_t ask(struct client *c, uint8_t type, struct buf *body);
 uint32_t ask_path(struct client *c, uint8_t type, const char *path);
 uint32_t ask_rename(struct client *c, const char *from, const char *to);
 uint32_t ask_open(struct client *c, const char *path, uint32_t flags);
