@@ -12,6 +12,7 @@
 
 #include "bridge/spool_private.h"
 #include "lib/clock.h"
+#include "lib/fs.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -70,31 +71,6 @@ spool_boot(unsigned char out[SEGMENT_BOOT_LEN])
 	return boot_parse(text, out);
 }
 
-/*
- * Where another machine can write, or where the page cache may drop what was
- * written, "survives SIGKILL" would be a lie. So only file systems known to
- * keep it are let in. The numbers are those of statfs(2) and of the kernel's
- * sources; zfs and f2fs are not in linux/magic.h of every release.
- */
-enum err
-spool_check_fs(long f_type)
-{
-	static const unsigned long local[] = {
-		0xef53,	    /* ext2, ext3, ext4 */
-		0x58465342, /* xfs */
-		0x9123683e, /* btrfs */
-		0x01021994, /* tmpfs */
-		0x794c7630, /* overlayfs, in containers */
-		0x2fc12fc1, /* zfs */
-		0xf2f52010, /* f2fs */
-	};
-
-	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
-		if ((unsigned long)f_type == local[i])
-			return ERR_OK;
-	return ERR_UNSUPPORTED;
-}
-
 static enum err
 dir_check(const char *dir, int fd)
 {
@@ -118,12 +94,12 @@ dir_check(const char *dir, int fd)
 				     "chmod it to 0700"));
 		return ERR_DENIED;
 	}
-	err = spool_check_fs((long)fs.f_type);
+	err = fs_check((unsigned long)fs.f_type);
 	if (err != ERR_OK)
 		log_error("spool", NULL, "file_system", KV_S("dir", dir),
+			  KV_S("found", fs_name((unsigned long)fs.f_type)),
 			  KV_U("f_type", (unsigned long)fs.f_type),
-			  KV_S("do", "put the spool on a local ext4, xfs, "
-				     "btrfs, zfs, f2fs or tmpfs"));
+			  KV_S("expected", FS_EXPECTED));
 	return err;
 }
 

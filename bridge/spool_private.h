@@ -66,9 +66,6 @@ enum err spool_boot(unsigned char out[SEGMENT_BOOT_LEN]);
 /* For tests: what the next spool_open() takes for the boot id; NULL ends it. */
 void spool_test_boot(const unsigned char boot[SEGMENT_BOOT_LEN]);
 
-/* ERR_UNSUPPORTED for an f_type that is no known local file system. */
-enum err spool_check_fs(long f_type);
-
 /* <upload>.<no>.<rewind> */
 void spool_name(char out[SPOOL_NAME_MAX], const struct segment_id *id);
 /* Fills upload, no and rewind; ERR_INVALID when it is no segment's name. */

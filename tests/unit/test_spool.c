@@ -58,31 +58,6 @@ test_open_refuses_a_folder_not_ours(void **state)
 }
 
 static void
-test_network_file_systems_are_refused(void **state)
-{
-	static const long nets[] = {
-		0x6969,	    /* nfs */
-		0xff534d42, /* cifs */
-		0xfe534d42, /* smb2 */
-		0x65735546, /* fuse */
-		0x00c36400, /* ceph */
-		0x01021997, /* 9p */
-		0x0bd00bd0, /* lustre */
-		0x01161970, /* gfs2 */
-		0x7461636f, /* ocfs2 */
-		0x5346414f, /* afs */
-		0,
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(nets) / sizeof(nets[0]); i++)
-		assert_int_equal(spool_check_fs(nets[i]), ERR_UNSUPPORTED);
-	assert_int_equal(spool_check_fs(0xef53), ERR_OK);
-	assert_int_equal(spool_check_fs(0x01021994), ERR_OK);
-	assert_int_equal(spool_check_fs(0x9123683e), ERR_OK);
-}
-
-static void
 test_names_round_trip_and_others_are_not_names(void **state)
 {
 	static const char *const bad[] = {
@@ -609,7 +584,6 @@ main(void)
 #define WORLD(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 		cmocka_unit_test(test_open_makes_its_folder),
 		cmocka_unit_test(test_open_refuses_a_folder_not_ours),
-		cmocka_unit_test(test_network_file_systems_are_refused),
 		cmocka_unit_test(
 			test_names_round_trip_and_others_are_not_names),
 		WORLD(test_create_refuses_nonsense),
