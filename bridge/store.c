@@ -72,8 +72,10 @@ store_open(struct store **out, struct conf *conf, const char *name,
 		return ERR_INVALID;
 	}
 	ops = find_driver(conf, section);
-	if (!ops)
+	if (!ops) {
+		conf_forgive(conf, section);
 		return ERR_INVALID;
+	}
 	return store_open_driver(out, ops, conf, name, env);
 }
 

@@ -45,8 +45,6 @@ need(struct from *f, const char *key)
 {
 	const char *v = conf_need(f->conf, f->section, key);
 
-	if (!*v && conf_has(f->conf, f->section, key))
-		complain(f, key, "a value");
 	f->bad |= !*v;
 	return mem_strdup(v);
 }

@@ -312,6 +312,31 @@ conf_choice(struct conf *c, const char *section, const char *key,
 	return def_index;
 }
 
+void
+conf_files(const struct conf *c, conf_file_fn *fn, void *arg)
+{
+	const struct conf_entry *e;
+	const char *text;
+
+	for (e = c->entries; e; e = e->hh.next) {
+		text = e->origin ? e->origin : e->value;
+		if (e->section && text && strncmp(text, "file:/", 6) == 0)
+			fn(arg, e->section->label, e->label,
+			   text + strlen("file:"));
+	}
+}
+
+void
+conf_forgive(struct conf *c, const char *section)
+{
+	const struct conf_entry *s = find(c, section, NULL);
+	struct conf_entry *e;
+
+	for (e = c->entries; s && e; e = e->hh.next)
+		if (e->section == s)
+			e->known = true;
+}
+
 size_t
 conf_finish(struct conf *c)
 {

@@ -51,6 +51,11 @@ uint64_t conf_size(struct conf *c, const char *section, const char *key,
 uint64_t conf_time(struct conf *c, const char *section, const char *key,
 		   struct conf_range r); /* ms */
 
+/* The keys whose values come from a file ("file:/path"), in its order. */
+typedef void conf_file_fn(void *arg, const char *section, const char *key,
+			  const char *path);
+void conf_files(const struct conf *c, conf_file_fn *fn, void *arg);
+
 /* Index of the value in a NULL-ended list of words; def_index when absent. */
 int conf_choice(struct conf *c, const char *section, const char *key,
 		const char *const *words, int def_index);
@@ -58,6 +63,12 @@ int conf_choice(struct conf *c, const char *section, const char *key,
 /* Adds a complaint of the caller's own: "FILE: [section] key: <text>". */
 void conf_complain(struct conf *c, const char *section, const char *key,
 		   const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/*
+ * Nobody knows this section's other keys, because what decides about them is
+ * wrong itself and was complained of: they are not reported as unknown.
+ */
+void conf_forgive(struct conf *c, const char *section);
 
 /* Reports unknown keys and sections. Returns the number of complaints. */
 size_t conf_finish(struct conf *c);

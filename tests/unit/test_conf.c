@@ -404,6 +404,50 @@ test_values_come_from_files(void **state)
 	unlink(secret);
 }
 
+struct files {
+	unsigned n;
+	char last[200];
+};
+
+static void
+on_file(void *arg, const char *section, const char *key, const char *path)
+{
+	struct files *all = arg;
+
+	all->n++;
+	snprintf(all->last, sizeof(all->last), "%s/%s=%s", section, key, path);
+}
+
+static void
+test_files_of_values_are_told(void **state)
+{
+	struct fixture *f = *state;
+	struct conf *c = load(f, "[s]\na = file:relative\nb = x\n"
+				 "[t]\nc = file:/a/secret\n");
+	struct files all = { 0 };
+
+	conf_files(c, on_file, &all);
+	assert_int_equal(all.n, 1);
+	assert_string_equal(all.last, "t/c=/a/secret");
+	/* The same once its value was asked for, whether it is there or not. */
+	conf_str(c, "t", "c", NULL);
+	conf_files(c, on_file, &all);
+	assert_int_equal(all.n, 2);
+}
+
+static void
+test_keys_of_a_forgiven_section_are_not_unknown(void **state)
+{
+	struct fixture *f = *state;
+	struct conf *c = load(f, "[a]\nx = 1\n[b]\ny = 1\n");
+
+	conf_str(c, "a", "type", "");
+	conf_str(c, "b", "type", "");
+	conf_forgive(c, "a");
+	conf_forgive(c, "none");
+	assert_string_equal(complaints(f), ": [b] y: unknown key (line 4)\n");
+}
+
 static void
 test_sizes_are_parsed_strictly(void **state)
 {
@@ -464,6 +508,8 @@ main(void)
 		CONF_TEST(test_absent_keys_give_their_defaults),
 		CONF_TEST(test_sections_keep_order_and_case),
 		CONF_TEST(test_unknown_keys_and_sections_are_complaints),
+		CONF_TEST(test_files_of_values_are_told),
+		CONF_TEST(test_keys_of_a_forgiven_section_are_not_unknown),
 		CONF_TEST(test_missing_needed_key_is_a_complaint),
 		CONF_TEST(test_bad_values_say_what_was_expected),
 		CONF_TEST(test_callers_complaints_join_the_list),
