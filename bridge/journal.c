@@ -176,6 +176,12 @@ journal_open(struct journal **out, const struct journal_config *cfg)
 	return ERR_OK;
 }
 
+enum err
+journal_sound(const char *path)
+{
+	return journal_sqlite.verify(path);
+}
+
 static void
 report_lost(const struct journal_op *op)
 {

@@ -46,6 +46,12 @@ struct journal_config {
 enum err journal_open(struct journal **out, const struct journal_config *cfg);
 void journal_close(struct journal *j); /* commits what is queued first */
 
+/*
+ * Reads a journal's file from end to end: ERR_CORRUPT when it is damaged, else
+ * as journal_open(). Blocks for as long as that takes; for the pool.
+ */
+enum err journal_sound(const char *path);
+
 /* Live: OPEN .. COMPLETING. ABORTING is on its way to an end. */
 enum upload_state {
 	UPLOAD_OPEN,

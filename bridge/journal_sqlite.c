@@ -294,9 +294,10 @@ dial(struct journal_sqlite_db *db)
 		err = journal_sqlite_prepare(db);
 	if (err == ERR_CORRUPT)
 		log_error("journal", NULL, "unusable", KV_S("file", db->path),
-			  KV_S("hint", "move the file and its -wal away to "
-				       "begin with an empty journal, or put "
-				       "a backup of both in their place"));
+			  KV_S("hint", "put a backup in its place "
+				       "(sluicectl restore), or move the file "
+				       "and its -wal away to begin with an "
+				       "empty journal"));
 	if (err != ERR_OK) {
 		journal_sqlite_finalize(db);
 		disconnect(db->sql);
@@ -346,7 +347,8 @@ check_files(const struct journal_sqlite_db *db)
 		return ERR_OK;
 	log_error("journal", NULL, "database_missing", KV_S("file", db->path),
 		  KV_S("hint", "the file is missing or empty, but its -wal is "
-			       "here: restore it, or move the -wal away to "
+			       "here: put it back, or a backup in its place "
+			       "(sluicectl restore), or move the -wal away to "
 			       "begin with an empty journal"));
 	return ERR_CORRUPT;
 }

@@ -146,7 +146,9 @@ verify(sqlite3 *sql, const char *path)
 	if (strcmp(text, "ok") == 0)
 		return ERR_OK;
 	log_error("journal", NULL, "damaged", KV_S("file", path),
-		  KV_S("text", text));
+		  KV_S("text", text),
+		  KV_S("hint", "put a backup in its place: sluicectl "
+			       "restore"));
 	return ERR_CORRUPT;
 }
 

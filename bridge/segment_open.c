@@ -40,6 +40,29 @@ struct open_job {
 };
 
 /*
+ * A header of zeros is a discarded file's, or one that a crash left before it
+ * was written; anything else that is no header once was one.
+ */
+static void
+tell_damage(const struct found *f, off_t size)
+{
+	unsigned char sector[SEGMENT_SECTOR];
+	size_t i = 0;
+
+	if (spool_pread(f->fd, sector, sizeof(sector), 0) != ERR_OK)
+		return;
+	while (i < sizeof(sector) && sector[i] == 0)
+		i++;
+	if (i < sizeof(sector))
+		log_error("spool", NULL, "segment_damaged",
+			  KV_S("name", f->name),
+			  KV_I("bytes", size - SEGMENT_HEADER),
+			  KV_S("why", "its header is not what was written"),
+			  KV_S("do", "look at the disk; the client sends "
+				     "these bytes again"));
+}
+
+/*
  * The header counts and not the name: after a rewind that was cut short the
  * name may lag behind. ERR_NOT_FOUND when it is another segment's or none.
  */
@@ -60,8 +83,10 @@ try_name(const struct spool *s, const struct segment_id *id, const char *name,
 		err = ERR_NOT_FOUND;
 	if (err == ERR_OK)
 		err = spool_read_header(out->fd, &out->h);
-	if (err == ERR_CORRUPT)
+	if (err == ERR_CORRUPT) {
+		tell_damage(out, st.st_size);
 		err = ERR_NOT_FOUND;
+	}
 	if (err == ERR_OK &&
 	    (strcmp(out->h.who.id.upload, id->upload) != 0 ||
 	     out->h.who.id.no != id->no || out->h.who.id.base != id->base ||

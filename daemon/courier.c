@@ -2,6 +2,7 @@
 #include "daemon/courier.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "bridge/journal.h"
 #include "daemon/lifeline.h"
@@ -9,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
+#include "lib/work.h"
 
 #define PART "courier"
 #define BEAT_MS 1000
@@ -17,6 +19,18 @@
 #define PRUNE_AFTER_MS (24LL * 3600000) /* how long ended rows are kept */
 #define ATTRS_MAX 1000000		/* attribute rows kept */
 #define PRUNES_MAX 1000			/* calls in a row: 500,000 rows */
+#define SOUND_MS (24 * 3600000u)	/* how often the file is read through */
+#define SOUND_FIRST (128 << 20) /* bytes that are read before all else */
+
+struct courier;
+
+/* The journal's file being read through, in the pool. */
+struct reading {
+	struct work work; /* first */
+	struct courier *courier;
+	char *path;
+	enum err err;
+};
 
 struct courier {
 	struct loop *loop;
@@ -26,6 +40,11 @@ struct courier {
 	uint64_t checkpoint_at, prune_at; /* clock_ms() */
 	bool checkpointing;
 	unsigned prunes; /* calls in a row; 0: none is under way */
+	struct work_pool *pool;
+	struct reading reading;
+	bool sounding, ready;
+	uint64_t sound_at; /* clock_ms() */
+	int code;
 };
 
 static void
@@ -67,20 +86,82 @@ prune(struct courier *c)
 		      prune_done, c);
 }
 
+/*
+ * Damage in one page is found by whoever comes to it, perhaps in weeks; a
+ * daemon that starts on a damaged journal makes it worse.
+ */
+static void
+sound_run(struct work *w)
+{
+	struct reading *r = (struct reading *)w;
+
+	r->err = journal_sound(r->path);
+}
+
+static void
+sound_done(struct work *w)
+{
+	struct courier *c = ((struct reading *)w)->courier;
+	bool damaged = c->reading.err == ERR_CORRUPT;
+
+	c->sounding = false;
+	c->sound_at = clock_ms() + SOUND_MS;
+	if (c->reading.err)
+		LOG_AT(damaged ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, PART, NULL,
+		       damaged ? "journal_damaged" : "journal_unread",
+		       KV_S("file", c->reading.path), KV_ERR(c->reading.err));
+	if (c->ready)
+		return;
+	if (damaged) {
+		c->code = 1;
+		loop_stop(c->loop);
+		return;
+	}
+	c->ready = true;
+	lifeline_ready(c->line);
+}
+
+static void
+sound_start(struct courier *c)
+{
+	c->sounding = true;
+	c->reading.work.run = sound_run;
+	c->reading.work.done = sound_done;
+	c->reading.courier = c;
+	work_submit(c->pool, &c->reading.work);
+}
+
+/* A large one is read while work goes on. */
+static void
+sound_first(struct courier *c)
+{
+	struct stat st;
+
+	sound_start(c);
+	if (stat(c->reading.path, &st) == 0 && st.st_size <= SOUND_FIRST)
+		return;
+	c->ready = true;
+	lifeline_ready(c->line);
+}
+
 static void
 on_beat(void *arg)
 {
 	struct courier *c = arg;
 	uint64_t now = clock_ms();
 
+	loop_timer_set(c->beat, BEAT_MS);
+	if (!c->ready)
+		return;
 	lifeline_beat(c->line);
+	if (!c->sounding && now >= c->sound_at)
+		sound_start(c);
 	if (!c->checkpointing && now >= c->checkpoint_at) {
 		c->checkpointing = true;
 		journal_checkpoint(c->journal, checkpoint_done, c);
 	}
 	if (c->prunes == 0 && now >= c->prune_at)
 		prune(c);
-	loop_timer_set(c->beat, BEAT_MS);
 }
 
 static void
@@ -122,13 +203,17 @@ courier_run(const struct settings *s, int fd)
 			  KV_S("folder", s->bridge.state_dir));
 		return 1;
 	}
-	lifeline_ready(c.line);
+	c.pool = work_pool_new(c.loop, 1);
+	c.reading.path = mem_printf("%s/journal.db", s->bridge.state_dir);
+	sound_first(&c);
 	on_beat(&c);
 	loop_run(c.loop);
+	work_pool_free(c.pool);
 	journal_forget(c.journal, &c);
 	journal_close(c.journal);
 	loop_timer_free(c.beat);
 	lifeline_free(c.line);
 	loop_free(c.loop);
-	return 0;
+	free(c.reading.path);
+	return c.code;
 }
