@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/filecheck.h"
 #include "daemon/master.h"
 #include "daemon/privileges.h"
 #include "daemon/settings.h"
@@ -23,7 +24,9 @@ static const char help[] =
 	"Takes files in over SFTP and FTP(S) and keeps them as objects.\n"
 	"\n"
 	"  -c, --config FILE   read FILE (default: " SETTINGS_FILE ")\n"
-	"  -t, --test          check the configuration and the users, and end\n"
+	"  -t, --test          check the configuration, the users and the "
+	"files\n"
+	"                      and folders they name, and end\n"
 	"  -T, --test-stores   the same, and ask every store as well\n"
 	"  -f, --foreground    stay in the foreground (always so)\n"
 	"  -V, --version       print the version, and end\n"
@@ -137,6 +140,19 @@ stores_usable(struct settings *s)
 	return usable;
 }
 
+static bool
+files_usable(struct settings *s)
+{
+	struct privileges account;
+	enum err err = account_find(&account, s);
+	size_t n = 1;
+
+	if (!err)
+		n = filecheck(s, &account, on_complaint, NULL);
+	privileges_free(&account);
+	return n == 0;
+}
+
 /*
  * Whatever descriptors the caller left open are not ours, and nothing that is
  * opened later may become standard error.
@@ -177,7 +193,7 @@ main(int argc, char **argv)
 	if (!o.test) {
 		log_open("sluiced", s->log_target, s->log_level);
 		code = master_run(s);
-	} else if (o.test_stores && !stores_usable(s)) {
+	} else if (!files_usable(s) || (o.test_stores && !stores_usable(s))) {
 		code = EXIT_FAILURE;
 	} else {
 		puts("configuration ok");

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "daemon/courier.h"
+#include "daemon/filecheck.h"
 #include "daemon/master_private.h"
 #include "daemon/notify.h"
 #include "daemon/worker.h"
@@ -119,6 +120,20 @@ folders_make(struct master *m, const struct bridge_config *b)
 	for (i = 0; i < sizeof(paths) / sizeof(paths[0]) && !err; i++)
 		err = privileges_folder(&m->privileges, paths[i]);
 	return err;
+}
+
+static void
+on_complaint(void *arg, const char *text)
+{
+	(void)arg;
+	log_error(PART, NULL, "config", KV_S("complaint", text));
+}
+
+static enum err
+folders_suit(const struct settings *s)
+{
+	return filecheck_folders(s, on_complaint, NULL) == 0 ? ERR_OK
+							     : ERR_UNSUPPORTED;
 }
 
 /* Secrets are in memory, so no core files unless asked for. */
@@ -372,6 +387,8 @@ master_open(struct master *m, struct settings *s)
 	err = privileges_resolve(&m->privileges, s->user, s->group);
 	if (!err)
 		err = folders_make(m, &s->bridge);
+	if (!err)
+		err = folders_suit(s);
 	if (!err)
 		err = folders_lock(m, &s->bridge);
 	if (!err)

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/filecheck.h"
 #include "daemon/settings.h"
 #include "daemon/tunables.h"
 #include "lib/buf.h"
@@ -105,6 +106,40 @@ complains(struct fixture *f, const char *daemon, const char *rest,
 	if (!strstr(buf_cstr(&f->complaints), expected))
 		fail_msg("\"%s\" lacks \"%s\"", buf_cstr(&f->complaints),
 			 expected);
+}
+
+/* One mistake is one complaint. */
+static void
+complains_once(struct fixture *f, const char *rest, const char *expected)
+{
+	char *end;
+
+	complains(f, "", rest, expected);
+	end = strchr(buf_cstr(&f->complaints), '\n');
+	if (end == NULL || end[1] != '\0')
+		fail_msg("more than one: %s", buf_cstr(&f->complaints));
+}
+
+static void
+test_one_mistake_is_one_complaint(void **state)
+{
+	struct fixture *f = *state;
+
+	complains_once(f,
+		       "[store.b]\ntype = tape\nendpoint = x\nbucket = y\n"
+		       "[bridge]\ndefault_store = main\n",
+		       "[store.b] type: found \"tape\"");
+	complains_once(f,
+		       "[store.b]\ntype = s3\nendpoint = http://h\n"
+		       "bucket = y\naccess_key = a\n"
+		       "secret_key = file:/no/such\n"
+		       "[bridge]\ndefault_store = main\n",
+		       "[store.b] secret_key: file:/no/such: No such file");
+	complains_once(f,
+		       "[store.b]\ntype = s3\nendpoint = http://h\n"
+		       "bucket = y\naccess_key = a\nsecret_key =\n"
+		       "[bridge]\ndefault_store = main\n",
+		       "[store.b] secret_key: it is empty");
 }
 
 static void
@@ -294,6 +329,83 @@ test_tunables_are_for_old_glibc_on_amd(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* Files and folders. */
+
+static size_t
+check_files(struct fixture *f)
+{
+	struct privileges self = { .uid = geteuid(), .gid = getegid() };
+
+	buf_clear(&f->complaints);
+	return filecheck(f->s, &self, on_complaint, f);
+}
+
+static char *
+bridge_section(const struct fixture *f, const char *state, const char *spool)
+{
+	return mem_printf("[bridge]\nstate_dir = %s/%s\nspool_dir = %s/%s\n"
+			  "[sftp]\nhost_key = %s/key\n",
+			  f->dir, state, f->dir, spool, f->dir);
+}
+
+static void
+must_complain(struct fixture *f, const char *expected)
+{
+	assert_true(check_files(f) > 0);
+	if (!strstr(buf_cstr(&f->complaints), expected))
+		fail_msg("\"%s\" lacks \"%s\"", buf_cstr(&f->complaints),
+			 expected);
+}
+
+static void
+test_files_are_looked_at_by_the_account(void **state)
+{
+	struct fixture *f = *state;
+	char *run = mem_printf("run_dir = %s/run", f->dir);
+	char *rest = bridge_section(f, "state", "spool");
+	char *key = mem_printf("%s/key", f->dir);
+	char *spool = mem_printf("%s/spool", f->dir);
+
+	assert_int_equal(load(f, run, rest), ERR_OK);
+	must_complain(f, "[sftp] host_key: ");
+	assert_int_equal(sftpd_make_host_key(key), ERR_OK);
+	if (check_files(f) != 0)
+		fail_msg("%s", buf_cstr(&f->complaints));
+	assert_int_equal(chmod(key, 0644), 0);
+	must_complain(f, "[sftp] host_key: ");
+	assert_int_equal(chmod(key, 0600), 0);
+	/* What is checked is not made. */
+	assert_int_equal(access(spool, F_OK), -1);
+	file_write(spool, "");
+	must_complain(f, "[bridge] spool_dir: ");
+	unlink(spool);
+	assert_int_equal(mkdir(spool, 0700), 0);
+	assert_int_equal(check_files(f), 0);
+	assert_int_equal(chmod(spool, 0750), 0);
+	must_complain(f, "expected 0700");
+	rmdir(spool);
+	unlink(key);
+	free(run);
+	free(rest);
+	free(key);
+	free(spool);
+}
+
+static void
+test_a_spool_on_no_disk_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(load(f, "",
+			      "[bridge]\nspool_dir = /proc/spool\n"
+			      "state_dir = /tmp\n"),
+			 ERR_OK);
+	assert_int_equal(filecheck_folders(f->s, on_complaint, f), 1);
+	assert_non_null(strstr(buf_cstr(&f->complaints),
+			       "[bridge] spool_dir: /proc/spool lies on a file "
+			       "system of type unknown"));
+}
+
 int
 main(void)
 {
@@ -307,6 +419,9 @@ main(void)
 		TEST(test_file_that_is_not_there_is_one_complaint),
 		TEST(test_fixed_keys_are_noticed),
 		TEST(test_keys_of_the_sample_are_known),
+		TEST(test_one_mistake_is_one_complaint),
+		TEST(test_files_are_looked_at_by_the_account),
+		TEST(test_a_spool_on_no_disk_is_refused),
 		cmocka_unit_test(test_tunables_are_for_old_glibc_on_amd),
 	};
 
