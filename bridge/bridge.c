@@ -10,6 +10,7 @@
 #include "bridge/spool.h"
 #include "bridge/sweeper.h"
 #include "bridge/upload.h"
+#include "bridge/xferlog.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -118,6 +119,8 @@ bridge_open(struct bridge **out, struct conf *conf,
 	b->uploads = uploads_new(b);
 	b->sweeper = sweeper_new(b->uploads);
 	b->quota = quota_new(b->uploads);
+	if (cfg->xferlog)
+		b->xferlog = xferlog_new(b->pool, cfg->xferlog);
 	*out = b;
 	return ERR_OK;
 }
@@ -147,6 +150,7 @@ bridge_close(struct bridge *b)
 	if (b->uploads)
 		uploads_free(b->uploads);
 	auth_close(b->auth);
+	xferlog_free(b->xferlog);
 	for (i = 0; i < b->nstores; i++)
 		store_close(b->stores[i]);
 	free(b->stores);

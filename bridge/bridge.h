@@ -24,6 +24,7 @@ struct peer;
 struct uploads; /* bridge/upload.h: all that this worker drives */
 struct sweeper;
 struct quota;
+struct xferlog;
 
 /*
  * [bridge] of sluice.ini, paths of [daemon] and the names of the [store.NAME]
@@ -34,6 +35,7 @@ struct bridge_config {
 	char *spool_dir;
 	char *run_dir; /* sockets */
 	char *node;    /* this node's name */
+	char *xferlog; /* file; NULL: none */
 	uint64_t spool_max;
 	uint64_t spool_free_max;     /* freed segments kept, per worker */
 	unsigned spool_sync_ms;	     /* 2000 */
@@ -82,6 +84,7 @@ struct bridge {
 	struct uploads *uploads;
 	struct sweeper *sweeper;
 	struct quota *quota;
+	struct xferlog *xferlog; /* NULL: none is written */
 	const struct bridge_config *config;
 };
 

@@ -200,6 +200,9 @@ bridge_config_read(struct conf *conf, struct bridge_config *out)
 	out->run_dir = folder_read(conf, "daemon", "run_dir", "/run/sluice",
 				   RUN_DIR_MAX);
 	out->node = node_read(conf);
+	if (conf_str(conf, SECTION, "xferlog", NULL))
+		out->xferlog = folder_read(conf, SECTION, "xferlog", "",
+					   PATH_TEXT_MAX);
 	out->spool_max = conf_size(conf, SECTION, "spool_max", spool);
 	out->spool_free_max = conf_size(conf, SECTION, "spool_free_max", kept);
 	out->spool_sync_ms = ms_read(conf, "spool_sync", 2 * SECOND, 10);
@@ -240,6 +243,7 @@ bridge_config_free(struct bridge_config *c)
 	free(c->spool_dir);
 	free(c->run_dir);
 	free(c->node);
+	free(c->xferlog);
 	free(c->default_store);
 	free(c->user_ca_keys);
 	free(c->revoked_keys);

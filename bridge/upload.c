@@ -90,6 +90,8 @@ upload_enter(struct upload *u, enum upload_phase phase)
 		  KV_S("from", phase_names[u->phase]),
 		  KV_S("to", phase_names[phase]));
 	u->phase = phase;
+	if (phase == PHASE_TAKING)
+		u->transferring = u->file != NULL;
 }
 
 bool
@@ -158,6 +160,8 @@ upload_set_user(struct upload *u, const struct upload_who *who)
 	user_unref(u->user);
 	u->user = user_ref(who->user);
 	str_copy(u->session, sizeof(u->session), who->session);
+	if (who->addr)
+		str_copy(u->addr, sizeof(u->addr), who->addr);
 	str_copy(u->row.user, sizeof(u->row.user), who->user->name);
 	str_copy(u->row.protocol, sizeof(u->row.protocol), who->protocol);
 	str_copy(u->row.owner, sizeof(u->row.owner), u->all->b->config->node);

@@ -47,6 +47,7 @@ struct upload_who {
 	struct user *user;
 	const char *session; /* its id, for log lines */
 	const char *protocol;
+	const char *addr; /* the client's; NULL: that does not matter */
 };
 
 /* A name as vfs resolved it, borrowed during the call only. */

@@ -125,6 +125,7 @@ static void
 sealed(struct upload *u, enum err err, void *arg)
 {
 	(void)arg;
+	upload_transfer_end(u, err ? TRANSFER_FAILED : TRANSFER_COMPLETE);
 	if (err) {
 		close_reply(u, err, "another session took this upload over");
 	} else {

@@ -89,6 +89,25 @@ file_detach(struct upload *u)
 	file_notify(f);
 }
 
+void
+upload_transfer_end(struct upload *u, enum transfer_outcome outcome)
+{
+	struct transfer_end end = { .session = u->session,
+				    .user = u->row.user,
+				    .protocol = u->row.protocol,
+				    .addr = u->addr,
+				    .path = u->row.path,
+				    .upload = true,
+				    .bytes = u->received,
+				    .ms = clock_ms() - u->started_ms,
+				    .outcome = outcome };
+
+	if (!u->transferring)
+		return;
+	u->transferring = false;
+	transfer_log(u->all->b, &end);
+}
+
 /* The front end no longer holds f. */
 static void
 file_let_go(struct upload_file *f)

@@ -16,7 +16,7 @@ struct opener {
 	struct upload_open o; /* with strings below, pointers void */
 	struct uname name;
 	struct user *user;
-	char session[16], protocol[8];
+	char session[16], protocol[8], addr[46];
 	upload_open_fn *fn;
 	void *arg;
 	struct upload *u; /* while it is this opener's */
@@ -54,7 +54,8 @@ opener_ready(struct opener *op, enum upload_phase phase)
 {
 	struct upload *u = op->u;
 	struct upload_file *f = mem_alloc(sizeof(*f));
-	struct upload_who who = { op->user, op->session, op->protocol };
+	struct upload_who who = { op->user, op->session, op->protocol,
+				  op->addr };
 
 	upload_set_user(u, &who);
 	f->us = op->call.us;
@@ -345,6 +346,8 @@ upload_open(struct uploads *us, const struct upload_open *o, upload_open_fn *fn,
 	op->user = user_ref(o->who.user);
 	str_copy(op->session, sizeof(op->session), o->who.session);
 	str_copy(op->protocol, sizeof(op->protocol), o->who.protocol);
+	if (o->who.addr)
+		str_copy(op->addr, sizeof(op->addr), o->who.addr);
 	op->fn = fn;
 	op->arg = arg;
 	op->deadline = clock_ms() + us->b->config->publishing_wait_ms;

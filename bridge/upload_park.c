@@ -19,6 +19,8 @@ park_recorded(struct upload *u, enum err err, void *arg)
 		 KV_U("offset", u->end), KV_U("received", u->received),
 		 KV_S("why", *u->park_why ? u->park_why : "broken off"));
 	ledger_add(u->all->b->ledger, LEDGER_FAILED, 1);
+	upload_transfer_end(u, err || u->failed ? TRANSFER_FAILED
+						: TRANSFER_PARKED);
 	close_reply(u, u->park_err, *u->park_why ? u->park_why : NULL);
 }
 
@@ -33,6 +35,7 @@ upload_park(struct upload *u, enum err err, const char *why)
 	u->park_until = clock_ms() + UPLOAD_PARK_MS;
 	file_detach(u);
 	if (!u->in_journal) {
+		upload_transfer_end(u, TRANSFER_FAILED);
 		close_reply(u, err, why);
 		upload_end(u);
 		return;

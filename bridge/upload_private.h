@@ -14,6 +14,7 @@
 #include "bridge/quota.h"
 #include "bridge/schedule.h"
 #include "bridge/spool.h"
+#include "bridge/transfer.h"
 #include "bridge/upload.h"
 #include "bridge/upload_event.h"
 #include "lib/mem.h"
@@ -192,6 +193,8 @@ struct upload {
 	enum err failed;
 	char why[STORE_WHY_MAX];
 	uint64_t started_ms, received; /* for the log line */
+	char addr[46];		       /* the client's */
+	bool transferring; /* a client moves bytes; its end is logged */
 };
 
 struct upload_file {
@@ -293,6 +296,9 @@ void uploads_kick(struct uploads *us); /* send parts, wake who waits */
 /* Takes the journal's row and parts into a locked upload. */
 void upload_load(struct upload *u, const struct journal_upload *row,
 		 const struct store_part *parts, size_t n);
+
+/* The client's transfer is over, if there was one: the log is told. */
+void upload_transfer_end(struct upload *u, enum transfer_outcome outcome);
 
 /* upload_commit.c: journal writes of one upload, in order, repeated */
 struct commit {

@@ -38,6 +38,7 @@ published(struct upload *u, enum err err, void *arg)
 	(void)arg;
 	if (err) {
 		u->row.state = UPLOAD_OPEN; /* not ours to clean up */
+		upload_transfer_end(u, TRANSFER_FAILED);
 		close_reply(u, ERR_IN_USE,
 			    "another session took this upload over");
 		upload_end(u);
@@ -50,6 +51,7 @@ published(struct upload *u, enum err err, void *arg)
 		 KV_U("bytes", u->row.end), KV_F("seconds", ms / 1000.0),
 		 KV_S("etag", u->row.etag));
 	ledger_add(u->all->b->ledger, LEDGER_PUBLISHED, 1);
+	upload_transfer_end(u, TRANSFER_COMPLETE);
 	close_reply(u, ERR_OK, NULL);
 	if (u->loaded)
 		spool_remove(u->all->b->spool, u->row.id, NULL, NULL);
@@ -201,6 +203,7 @@ static void
 ended_badly(struct upload *u, enum err err, void *arg)
 {
 	(void)arg;
+	upload_transfer_end(u, TRANSFER_FAILED);
 	close_reply(u, err ? err : ERR_INCOMPLETE, u->park_why);
 	upload_end(u);
 }

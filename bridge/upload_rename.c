@@ -347,7 +347,7 @@ copy_begin(struct renamer *r)
 {
 	bool to_first = keylock_hash(store_name(r->to.store), r->to.key) <
 			keylock_hash(store_name(r->from.store), r->from.key);
-	struct upload_who who = { r->user, r->session, r->protocol };
+	struct upload_who who = { r->user, r->session, r->protocol, NULL };
 	struct upload *u;
 	struct commit *c;
 

@@ -138,7 +138,7 @@ row_found(void *arg, const struct journal_reply *r)
 {
 	struct sealer *s = arg;
 	const struct journal_upload *row = r->upload;
-	struct upload_who who = { s->user, s->session, s->protocol };
+	struct upload_who who = { s->user, s->session, s->protocol, NULL };
 
 	s->u->busy--;
 	if (r->err) {

@@ -97,7 +97,8 @@ vfs_who(const struct session *s)
 {
 	/* Only the reference count of a user ever changes. */
 	return (struct upload_who){ (struct user *)session_user(s),
-				    session_id(s), session_protocol(s) };
+				    session_id(s), session_protocol(s),
+				    session_peer(s) };
 }
 
 struct upload_name

@@ -178,6 +178,7 @@ void vfs_file_sync(struct vfs_file *f, vfs_done_fn *fn, void *arg);
  * file: VFS_COMPLETE asks for publication, and ERR_OK means it is in the store
  * under its final name (or sealed under its temporary one);  ERR_INCOMPLETE:
  * bytes are missing, parked. VFS_BROKEN: the client broke off; parks, ERR_OK.
+ * For one that was read it says how the transfer ended, for the log.
  */
 enum vfs_end { VFS_COMPLETE, VFS_BROKEN };
 void vfs_file_close(struct vfs_file *f, enum vfs_end how, vfs_done_fn *fn,

@@ -14,7 +14,7 @@ file_gone(void *arg)
 
 	if (f->w)
 		upload_file_drop(f->w);
-	download_free(f->r);
+	download_free(f->r, false);
 	free(f);
 }
 
@@ -271,6 +271,6 @@ vfs_file_close(struct vfs_file *f, enum vfs_end how, vfs_done_fn *fn, void *arg)
 		c->uc = upload_file_close(f->w, how == VFS_COMPLETE, synced, c);
 	else
 		vfs_call_end_soon(c, ERR_OK, NULL);
-	download_free(f->r);
+	download_free(f->r, how == VFS_COMPLETE);
 	free(f);
 }

@@ -111,7 +111,8 @@ struct vfs_file *vfs_file_new(struct vfs_call *c);
 struct download;
 struct download *download_new(struct session *s, const struct vfs_name *n,
 			      const struct store_object *o);
-void download_free(struct download *d);
+/* whole: the client took all that it was given, and wanted no more. */
+void download_free(struct download *d, bool whole);
 uint64_t download_size(const struct download *d);
 void download_source(const struct download *d, struct store_object *o);
 void download_read(struct download *d, uint64_t off, size_t n, vfs_read_fn *fn,

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/transfer.h"
 #include "bridge/vfs_private.h"
+#include "lib/clock.h"
 
 #define BLOCK_SIZE (1u << 20)
 #define BLOCKS 8
@@ -37,7 +39,10 @@ struct download {
 	struct store *store;
 	char key[STORE_KEY_MAX + 1];
 	char etag[STORE_ETAG_MAX + 1];
+	char path[JOURNAL_PATH_MAX + 1];
 	uint64_t size, uses, last_end;
+	uint64_t started_ms, sent, top; /* top: behind the last byte sent */
+	bool asked;
 	struct block blocks[BLOCKS];
 	struct read *reads, **tail;
 	unsigned nreads;
@@ -95,6 +100,8 @@ download_new(struct session *s, const struct vfs_name *n,
 	d->store = n->store;
 	d->size = o->size;
 	d->tail = &d->reads;
+	d->started_ms = clock_ms();
+	str_copy(d->path, sizeof(d->path), n->path);
 	d->post.fn = serve_posted;
 	d->post.arg = d;
 	str_copy(d->key, sizeof(d->key), n->literal);
@@ -104,14 +111,34 @@ download_new(struct session *s, const struct vfs_name *n,
 	return d;
 }
 
+static void
+download_log(struct download *d, bool whole)
+{
+	struct session *s = d->s;
+	struct transfer_end end = { .session = session_id(s),
+				    .user = session_user(s)->name,
+				    .protocol = session_protocol(s),
+				    .addr = session_peer(s),
+				    .path = d->path,
+				    .bytes = d->sent,
+				    .ms = clock_ms() - d->started_ms };
+
+	end.outcome = d->err			   ? TRANSFER_FAILED
+		      : whole && d->top >= d->size ? TRANSFER_COMPLETE
+						   : TRANSFER_ABORTED;
+	if (d->asked)
+		transfer_log(session_bridge(s), &end);
+}
+
 void
-download_free(struct download *d)
+download_free(struct download *d, bool whole)
 {
 	struct read *r;
 	size_t i;
 
 	if (!d)
 		return;
+	download_log(d, whole);
 	for (i = 0; i < BLOCKS; i++) {
 		store_cancel(d->blocks[i].op);
 		free(d->blocks[i].data);
@@ -237,8 +264,12 @@ answer(struct download *d, struct read *r, enum err err, const void *data)
 	if (!d->reads)
 		d->tail = &d->reads;
 	d->nreads--;
-	if (!err)
+	if (!err) {
 		d->last_end = r->off + r->n;
+		d->sent += r->n;
+		if (d->top < d->last_end)
+			d->top = d->last_end;
+	}
 	r->fn(r->arg, err, err ? d->why : err_text(ERR_OK), data,
 	      err ? 0 : r->n);
 	free(r);
@@ -285,6 +316,7 @@ download_read(struct download *d, uint64_t off, size_t n, vfs_read_fn *fn,
 		n = 0;
 	else if (n > d->size - off)
 		n = (size_t)(d->size - off);
+	d->asked = true;
 	r->off = off;
 	r->n = n;
 	r->fn = fn;

@@ -41,7 +41,8 @@ download_end(struct download *d, int code, const char *text)
 
 	d->file = NULL;
 	if (file)
-		vfs_file_close(file, VFS_COMPLETE, download_closed, NULL);
+		vfs_file_close(file, code < 400 ? VFS_COMPLETE : VFS_BROKEN,
+			       download_closed, NULL);
 	transfer_end(&d->t, code, "%s", text);
 }
 
@@ -188,7 +189,7 @@ download_clear(struct transfer *t)
 
 static const struct transfer_ops download_ops = {
 	.event = "download",
-	.success = LOG_LEVEL_INFO,
+	.success = LOG_LEVEL_DEBUG, /* the bridge tells of them */
 	.failure = LOG_LEVEL_INFO,
 	.begin = download_begin,
 	.stop = download_stop,
