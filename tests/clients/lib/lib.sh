@@ -169,3 +169,12 @@ fetched() {
 	[ -e "$CLIENT_PROGRAMS/$1.ok" ] ||
 		skip "not fetched: $(tail -n 1 "$CLIENT_PROGRAMS/$1.log" 2>/dev/null)"
 }
+
+# java_client CLASS: one of programs/, with the fetched libraries.
+java_client() {
+	local path="$CLIENT_PROGRAMS/maven/jars/*"
+	javac -d "$T/classes" -cp "$path" "$CLIENTS/programs/Base.java" \
+		"$CLIENTS/programs/$1.java" || fail "$1 does not compile"
+	program_client java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+		-cp "$T/classes:$path" "$1"
+}
