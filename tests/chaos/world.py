@@ -10,6 +10,7 @@ import store
 from actor import Actor
 from content import Maker
 from crashpoints import CrashPoints
+from disk import Disk
 from faults import Faults
 from gateway import SETTINGS, Gateway
 from model import Report, Violation
@@ -67,6 +68,9 @@ class World:
                 self.layers.append(CrashPoints(self))
         if self.kind != "local" and "storefaults" not in without:
             self.layers.append(StoreFaults(self))
+
+        if "disk" not in without:
+            self.layers.append(Disk(self))
 
     def binary(self):
         for name in ("sluiced", "daemon/sluiced"):
