@@ -57,9 +57,13 @@ class CrashPoints:
         self._set(at, DIE_AT, 0)
 
     def crash_point(self, args):
-        """At the point that has killed least so far."""
+        for _ in range(args.randint(1, 4)):
+            self.kill_at_one(args)
+
+    def kill_at_one(self, args):
+        """At one of the points that have killed least so far."""
         gw, report = self.world.gateway, self.world.report
-        group, nth, pick = args.random() < 0.2, args.randint(1, 3), args.random()
+        group, nth, pick = args.random() < 0.2, args.choice((1, 1, 2)), args.random()
         known = self.known()
         if not known:
             return
