@@ -11,8 +11,38 @@
 #include "bridge/upload_private.h"
 #include "lib/clock.h"
 
+/*
+ * What was peeked at is true only if no part went from the spool to the store
+ * after its rows were read and before its segments were: so rows are read
+ * again, until they are the same.
+ */
+#define PEEKS_MAX 20
+
+struct peek {
+	char id[ID_LEN + 1];
+	uint64_t epoch, rewind;
+	size_t nparts;
+	unsigned tries;
+};
+
+/* Whether these rows are those of the last peek; remembers them. */
+static bool
+peek_holds(struct peek *p, const struct journal_reply *r)
+{
+	const struct journal_upload *row = r->upload;
+	bool same = !strcmp(p->id, row->id) && p->epoch == row->epoch &&
+		    p->rewind == row->rewind && p->nparts == r->nparts;
+
+	str_copy(p->id, sizeof(p->id), row->id);
+	p->epoch = row->epoch;
+	p->rewind = row->rewind;
+	p->nparts = r->nparts;
+	return same || ++p->tries > PEEKS_MAX;
+}
+
 struct looker {
 	struct upload_call call;
+	struct peek peek;
 	struct uname name;
 	char user[JOURNAL_USER_MAX + 1], session[16];
 	struct upload_view view;
@@ -133,12 +163,17 @@ look_found(void *arg, const struct journal_reply *r)
 		call_finish(&l->call, ERR_OK, NULL);
 		return;
 	}
+	if (peek_holds(&l->peek, r)) {
+		pin(l, r->upload->id, NULL);
+		call_finish(&l->call, ERR_OK, NULL);
+		return;
+	}
 	if (look_locked(l))
 		return;
 	l->view.end = upload_peek_end(us, l->name.store, r->upload, r->parts,
 				      r->nparts, NULL);
-	pin(l, r->upload->id, NULL);
-	call_finish(&l->call, ERR_OK, NULL);
+	journal_find(us->b->journal, store_name(l->name.store), l->name.key,
+		     look_found, l);
 }
 
 static bool
@@ -188,6 +223,7 @@ struct scanner {
 	struct upload_view *views; /* path and key are their own */
 	char (*ids)[ID_LEN + 1];
 	size_t n, room, i;
+	struct peek peek;
 	upload_scan_fn *fn;
 	void *arg;
 };
@@ -216,10 +252,13 @@ scan_parts(void *arg, const struct journal_reply *r)
 	struct scanner *s = arg;
 	struct upload_view *v = &s->views[s->i];
 
-	if (!r->err && r->upload)
+	if (!r->err && r->upload && !peek_holds(&s->peek, r)) {
 		v->end = upload_peek_end(s->call.us, s->store, r->upload,
 					 r->parts, r->nparts, NULL);
-	s->i++;
+	} else {
+		memset(&s->peek, 0, sizeof(s->peek));
+		s->i++;
+	}
 	scan_next(s);
 }
 

@@ -359,6 +359,7 @@ upload_recover(struct upload *u, recover_fn *fn, void *arg)
 		copy_drive(u);
 		recover_done(r, ERR_PUBLISHING);
 	} else if (u->row.state == UPLOAD_COMPLETING) {
+		u->end = u->row.end;
 		publish_complete(u);
 		recover_done(r, ERR_PUBLISHING);
 	} else if (*u->row.backend_id && u->nparts &&

@@ -669,6 +669,34 @@ test_short_last_part_is_kept_while_closing(void **state)
 	check_clean();
 }
 
+/* A client that comes back must not take a whole file for an empty one. */
+static void
+test_size_is_whole_while_completing_is_carried_on(void **state)
+{
+	struct fault f = { .kind = STORE_CALL_COMPLETE,
+			   .times = 2,
+			   .err = ERR_AGAIN };
+	struct session *s = world_login("ann");
+	struct vfs_stat st;
+
+	(void)state;
+	assert_int_equal(do_put(s, "/a.filepart", 2 * PART + 9, 1), ERR_OK);
+	world_logout(s);
+	world_close();
+	sql("UPDATE uploads SET state = 4");
+	world_open();
+	s = world_login("ann");
+	world_fault(f);
+	uploads_recover(w.b->uploads);
+	while (w.calls[STORE_CALL_COMPLETE] == 0)
+		world_run(20);
+	assert_int_equal(do_stat(s, "/a.filepart", &st), ERR_OK);
+	assert_int_equal(st.size, 2 * PART + 9);
+	world_logout(s);
+	check_clean();
+	check_object("a", 2 * PART + 9, 1);
+}
+
 static void
 serve(void *arg, const char *line, struct peer_request *req)
 {
@@ -764,6 +792,7 @@ main(void)
 		TEST(test_short_last_part_comes_again_when_its_segment_is_lost),
 		TEST(test_size_confirms_a_file_whose_last_segment_is_lost),
 		TEST(test_short_last_part_is_kept_while_closing),
+		TEST(test_size_is_whole_while_completing_is_carried_on),
 		TEST(test_worker_tells_an_offset),
 	};
 
