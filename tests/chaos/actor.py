@@ -304,7 +304,7 @@ class Upload:
         lost = self.world.power_lost_at
         if lost and lost > p.log[0][0]:
             self.low = 0
-            return p.acked_at(lost - self.world.power_slack)
+            return p.acked_at(self.world.synced_at(lost))
         return p.acked
 
     def gone(self, least):
@@ -335,9 +335,9 @@ class Upload:
             self.report.count("resumes")
             handle = client.open(self.name, WRITE | CREAT)
         else:
-            self.begun = True
             size = self.g.size if self.declares else None
             handle = client.open(self.name, WRITE | CREAT | TRUNC, size)
+            self.begun = True  # not before: something older may be there
         return self.send(client, handle, off)
 
     def rewind(self, off):
@@ -510,8 +510,8 @@ class FtpTurn:
         else:
             if up.declares:
                 ftp.voidcmd(f"ALLO {up.g.size}")
-            up.begun = True
             conn = ftp.transfercmd("STOR " + up.name)
+            up.begun = True
         up.progress.begin(off)
         return self.send(ftp, conn, off)
 

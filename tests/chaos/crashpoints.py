@@ -82,6 +82,7 @@ class CrashPoints:
             report.count("crash points not met in time")
             return
         report.say(f"  {name}{' (all)' if group else ''}")
+        self.world.kills.append(time.monotonic())
         report.count("killed at crash points")
         report.count("processes killed", 5 if group else 1)
         if group:

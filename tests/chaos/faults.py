@@ -77,6 +77,7 @@ class Faults(threading.Thread):
             self.world.stopping.set()
 
     def killed(self, n):
+        self.world.kills.append(time.monotonic())
         self.report.count("processes killed", n)
 
     def kill_worker(self, args):
@@ -122,6 +123,8 @@ class Faults(threading.Thread):
         if not pids:
             return
         pid = args.choice(pids)
+        self.world.kills.append(time.monotonic())
         gw.kill(pid, signal.SIGSTOP)
         time.sleep(args.choice((0.2, 1, 7)))
         gw.kill(pid, signal.SIGCONT)
+        self.world.kills.append(time.monotonic())

@@ -18,6 +18,7 @@ SETTINGS = {
     "daemon.log_level": "info",
     "daemon.stall_timeout": "5s",
     "daemon.drain_timeout": "5s",
+    "bridge.spool_sync": "1s",
     "bridge.takeover_idle": "1s",
     "bridge.takeover_wait": "5s",
     "limits.user_sessions": "500",

@@ -18,6 +18,7 @@ from storefaults import StoreFaults
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CALM_AFTER = 5  # seconds behind the last fault
+SYNC_SLACK = 4  # seconds: spool_sync, its tick, and a busy machine
 END_SECONDS = 300  # for what was begun
 
 
@@ -34,7 +35,7 @@ class World:
         self.stopping = threading.Event()
         self.stopped_at = None
         self.power_lost_at = None
-        self.power_slack = 6.0
+        self.kills = []  # when
         self.env = self.environment(env)
         self.layers = []
         self.gateway = Gateway(self)
@@ -79,6 +80,15 @@ class World:
                 with open(path, "rb") as f:
                     return f.read()
         raise SystemExit(f"no sluiced in {self.args.build}")
+
+    def synced_at(self, lost):
+        """The last moment whose bytes the disk must have had when the power
+        was lost: their driver lived on for long enough to sync them."""
+        when = lost - SYNC_SLACK
+        for kill in reversed([k for k in self.kills if k < lost]):
+            if when < kill < when + SYNC_SLACK:
+                when = kill - SYNC_SLACK
+        return when
 
     def calm(self):
         """No fault explains a failure any more."""
