@@ -7,6 +7,9 @@
 #include <sys/wait.h>
 
 #define UPLOADS_PER_CHILD 300
+/* Without checkpoints their log has over 40 MiB. */
+#define LOAD_UPLOADS 500
+#define LOAD_LOG_MAX (8 << 20)
 
 /* An insert and its publication, as a small file makes them. */
 static enum err
@@ -236,6 +239,66 @@ test_processes_may_make_the_journal_at_once(void **state)
 	assert_int_equal(ask(w, "SELECT count(*) FROM uploads"), 50);
 }
 
+/* As many publications as there are, as fast as they go. */
+static int
+publish_load(struct world *w, int fd)
+{
+	char id[ID_LEN + 1];
+	int i;
+
+	(void)fd;
+	for (i = 0; i < LOAD_UPLOADS; i++)
+		if (publish_one(w, id) != ERR_OK)
+			return 1;
+	return 0;
+}
+
+static long long
+wal_bytes(const struct world *w)
+{
+	struct stat st;
+
+	assert_int_equal(stat(w->wal, &st), 0);
+	return st.st_size;
+}
+
+/*
+ * With writers that never pause, each checkpoint must catch a moment in which
+ * the log can begin anew: else it would grow as long as the load lasts.
+ */
+static void
+test_the_log_is_bounded_under_constant_load(void **state)
+{
+	struct world *w = *state;
+	long long largest = 0, now;
+	pid_t pids[2];
+	int status, left = 2, i;
+
+	for (i = 0; i < 2; i++)
+		pids[i] = child(w, publish_load, -1);
+	assert_int_equal(try_open(w), ERR_OK);
+	while (left > 0) {
+		struct got g = { 0 };
+
+		journal_checkpoint(w->journal, take, &g);
+		wait_calls(w, &g, 1);
+		assert_int_equal(g.err, ERR_OK);
+		now = wal_bytes(w);
+		largest = now > largest ? now : largest;
+		for (i = 0; i < 2; i++) {
+			if (pids[i] == 0 ||
+			    waitpid(pids[i], &status, WNOHANG) == 0)
+				continue;
+			assert_int_equal(status, 0);
+			pids[i] = 0;
+			left--;
+		}
+	}
+	assert_int_equal(ask(w, "SELECT count(*) FROM uploads"),
+			 2 * LOAD_UPLOADS);
+	assert_in_range(largest, 1, LOAD_LOG_MAX);
+}
+
 /* The log stays a file of some size, and is used again after a checkpoint. */
 static void
 test_checkpoint_lets_the_log_begin_anew(void **state)
@@ -273,6 +336,7 @@ main(void)
 		C(test_one_of_two_processes_gets_a_key),
 		C(test_processes_may_make_the_journal_at_once),
 		C(test_checkpoint_lets_the_log_begin_anew),
+		C(test_the_log_is_bounded_under_constant_load),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The examples that Amazon publishes: "Authenticating Requests: Using the
- * Authorization Header" in the Amazon S3 API Reference, and the signing key in
- * the AWS General Reference.
+ * Authorization Header" in the Amazon S3 API Reference (sig-v4-header-based-
+ * auth.html); the keys of 2012 and 2015 in the AWS General Reference, "Examples
+ * of how to derive a signing key" (signature-v4-examples.html) and "Calculate
+ * the signature" (sigv4-calculate-signature.html).
  */
 #include "bridge/sigv4.h"
 
@@ -191,7 +193,7 @@ test_sign_changes_the_key_with_the_day(void **state)
 }
 
 static void
-test_key_is_the_published_one(void **state)
+test_keys_are_the_published_ones(void **state)
 {
 	unsigned char key[32];
 	char hex[65];
@@ -202,6 +204,11 @@ test_key_is_the_published_one(void **state)
 	hex_encode(key, sizeof(key), hex);
 	assert_string_equal(hex, "f4780e2d9f65fa895f9c67b32ce1baf0"
 				 "b0d8a43505a000a1a9e090d414db404d");
+	sigv4_key("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "20150830",
+		  "us-east-1", "iam", key);
+	hex_encode(key, sizeof(key), hex);
+	assert_string_equal(hex, "c4afb1cc5771d871763a393e44b70357"
+				 "1b55cc28424d1a5e86da6ed3c154a4b9");
 }
 
 static void
@@ -240,7 +247,7 @@ main(void)
 		cmocka_unit_test(test_sign_list_objects),
 		cmocka_unit_test(test_sign_trims_what_headers_say),
 		cmocka_unit_test(test_sign_changes_the_key_with_the_day),
-		cmocka_unit_test(test_key_is_the_published_one),
+		cmocka_unit_test(test_keys_are_the_published_ones),
 		cmocka_unit_test(test_date_is_written_in_utc),
 		cmocka_unit_test(test_encode_keeps_only_what_is_unreserved),
 	};
