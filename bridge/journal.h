@@ -80,7 +80,8 @@ enum {
 	UPLOAD_UNCLAIMED = 32,	    /* sealed, and that was reported */
 	UPLOAD_APPENDING = 64,	    /* what it appends to is not all there */
 	UPLOAD_REPLACES = 128, /* an object of `replaces` bytes was there */
-	UPLOAD_COUNTED = 256   /* that was looked at, for a quota */
+	UPLOAD_COUNTED = 256,  /* that was looked at, for a quota */
+	UPLOAD_OPERATOR = 512  /* an operator says that it is complete */
 };
 
 struct journal_upload {

@@ -33,8 +33,8 @@ void uploads_recover(struct uploads *us);
 void uploads_drain(struct uploads *us, void (*done)(void *arg), void *arg);
 
 /*
- * Answers another process: "takeover <id> <user> <0|1>", "abort <id>", and
- * "offset <id>", whose answer is the decimal restart offset as a listing has
+ * Answers another process: "takeover <id> <user> <0|1>", "abort <id>",
+ * "publish <id>", answered when it is published, "offset <id>", whose answer is the decimal restart offset as a listing has
  * it, whoever drives the upload, and "recount <store> <home>".
  */
 void uploads_serve(struct uploads *us, const char *line,

@@ -245,6 +245,14 @@ upload_decide(struct upload *u, uint64_t off)
 	return ERR_INVALID;
 }
 
+void
+upload_confirm_end(struct upload *u)
+{
+	upload_enter(u, PHASE_TAKING);
+	u->size_confirmed = true;
+	resume_at_end(u, true);
+}
+
 /* FSETSTAT with a size, on a file that nothing was written to yet. */
 static enum err
 truncate_undecided(struct upload *u, uint64_t size, const char **why)
@@ -254,10 +262,7 @@ truncate_undecided(struct upload *u, uint64_t size, const char **why)
 	if (size == now && u->row.state == UPLOAD_SEALED)
 		return ERR_OK; /* it is complete already */
 	if (size == now && !u->fresh) {
-		/* All bytes came before; the client confirms that. */
-		upload_enter(u, PHASE_TAKING);
-		u->size_confirmed = true;
-		resume_at_end(u, true);
+		upload_confirm_end(u);
 		return ERR_OK;
 	}
 	if (size == now)

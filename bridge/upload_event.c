@@ -10,6 +10,8 @@
 static const char *
 completeness(const struct journal_upload *row)
 {
+	if (row->flags & UPLOAD_OPERATOR)
+		return "operator";
 	if (row->flags & UPLOAD_TEMP)
 		return "renamed";
 	return row->flags & UPLOAD_DECLARED ? "declared" : "closed";

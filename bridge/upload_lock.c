@@ -242,6 +242,10 @@ uploads_serve(struct uploads *us, const char *line, struct peer_request *req)
 		serve_abort(us, id, req);
 		return;
 	}
+	if (sscanf(line, "publish %32s", id) == 1 && id_valid(id)) {
+		operator_publish(us, id, req);
+		return;
+	}
 	if (sscanf(line, "offset %32s", id) == 1 && id_valid(id)) {
 		look_offset(us, id, req);
 		return;

@@ -386,6 +386,10 @@ void look_offset(struct uploads *us, const char *id, struct peer_request *req);
 void parked_tick(struct uploads *us);
 void parked_forget(struct uploads *us);
 
+/* upload_operator.c: the answer to "publish <id>" */
+void operator_publish(struct uploads *us, const char *id,
+		      struct peer_request *req);
+
 /* recovery.c: rows that nobody drives are looked for and carried on */
 void recovery_tick(struct uploads *us);
 
@@ -397,6 +401,8 @@ void upload_replay(struct upload *u); /* held-back bytes go to the spool */
 /* upload_decide.c */
 enum err upload_begin_generation(struct upload *u);
 enum err upload_decide(struct upload *u, uint64_t off);
+/* All of it is there: somebody who must know says so. Goes on taking. */
+void upload_confirm_end(struct upload *u);
 bool upload_in_first_segment(const struct upload *u);
 struct useg *useg_add(struct upload *u, struct segment *seg, uint32_t no,
 		      uint64_t base, uint64_t cap);

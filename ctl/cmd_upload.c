@@ -14,7 +14,8 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 
-#define ABORT_TIMEOUT_MS 60000 /* the store is asked, with retries */
+#define PUBLISH_TIMEOUT_MS 600000 /* the rest has to be stored first */
+#define ABORT_TIMEOUT_MS 60000	  /* the store is asked, with retries */
 
 static uint64_t
 stored_bytes(const struct journal_rows *rows)
@@ -267,32 +268,40 @@ cmd_upload_show(struct ctl *c, int argc, char **argv)
 	return ok ? CTL_OK : CTL_FAILED;
 }
 
-/* upload abort */
+/* upload publish, upload abort */
+
+struct request {
+	const char *word;
+	unsigned timeout_ms;
+	const char *done; /* for people */
+	const char *json;
+};
 
 static bool
-ask_abort(const struct ctl *c, const struct journal_upload *u)
+request(const struct ctl *c, const struct journal_upload *u,
+	const struct request *r)
 {
-	char *line = mem_printf("abort %s", u->id);
-	char *path = text_safe(u->path);
+	char *line = mem_printf("%s %s", r->word, u->id);
+	char *path = text_safe(u->final_path);
 	struct answer a;
 	bool ok;
 
-	ask_worker(c, line, ABORT_TIMEOUT_MS, &a);
+	ask_worker(c, line, r->timeout_ms, &a);
 	ok = a.reached && a.err == ERR_OK;
 	if (!ok)
 		ask_complain(c, &a);
 	else if (c->json)
-		printf("{\"aborted\": \"%s\"}\n", u->id);
+		printf("{\"%s\": \"%s\"}\n", r->json, u->id);
 	else
-		printf("Given up: %s, %s of %s.\n", u->id, path, u->user);
+		printf("%s: %s, %s of %s.\n", r->done, u->id, path, u->user);
 	free(a.text);
 	free(path);
 	free(line);
 	return ok;
 }
 
-int
-cmd_upload_abort(struct ctl *c, int argc, char **argv)
+static int
+request_one(struct ctl *c, int argc, char **argv, const struct request *q)
 {
 	int status = ctl_options(c, NULL, &argc, argv);
 	struct journal_rows rows;
@@ -302,7 +311,7 @@ cmd_upload_abort(struct ctl *c, int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (argc != 1)
-		return ctl_usage(c, "upload abort needs one id");
+		return ctl_usage(c, "upload %s needs one id", q->word);
 	r = records_open(c);
 	if (r == NULL)
 		return CTL_FAILED;
@@ -312,8 +321,26 @@ cmd_upload_abort(struct ctl *c, int argc, char **argv)
 			  upload_state_name(rows.uploads[0].state));
 		ok = false;
 	}
-	ok = ok && ask_abort(c, &rows.uploads[0]);
+	ok = ok && request(c, &rows.uploads[0], q);
 	journal_rows_free(&rows);
 	records_close(r);
 	return ok ? CTL_OK : CTL_FAILED;
+}
+
+int
+cmd_upload_publish(struct ctl *c, int argc, char **argv)
+{
+	static const struct request q = { "publish", PUBLISH_TIMEOUT_MS,
+					  "Published", "published" };
+
+	return request_one(c, argc, argv, &q);
+}
+
+int
+cmd_upload_abort(struct ctl *c, int argc, char **argv)
+{
+	static const struct request q = { "abort", ABORT_TIMEOUT_MS, "Given up",
+					  "aborted" };
+
+	return request_one(c, argc, argv, &q);
 }

@@ -6,6 +6,7 @@
 
 int cmd_uploads(struct ctl *c, int argc, char **argv);
 int cmd_upload_show(struct ctl *c, int argc, char **argv);
+int cmd_upload_publish(struct ctl *c, int argc, char **argv);
 int cmd_upload_abort(struct ctl *c, int argc, char **argv);
 
 #endif

@@ -99,11 +99,25 @@ static const char upload_abort_text[] =
 	"the store, and the client has to begin anew. One that is being\n"
 	"published cannot be stopped any more. Needs a running daemon.\n";
 
+static const char upload_publish_text[] =
+	"Publishes an upload that was broken off, as its owner's CLOSE would "
+	"have\n"
+	"done: for a client that was killed behind its last byte and now finds "
+	"the\n"
+	"full size there. Refused while bytes are missing or a declared size "
+	"is not\n"
+	"met; whether these are all bytes is for you to know. An object under "
+	"the\n"
+	"final name is replaced. The event says \"operator\". Needs a running\n"
+	"daemon.\n";
+
 const struct command ctl_upload_commands[] = {
 	{ "uploads", "[OPTION ...]", "list the uploads under way", uploads_text,
 	  cmd_uploads },
 	{ "upload show", "ID [--parts]", "show one with its events",
 	  upload_show_text, cmd_upload_show },
+	{ "upload publish", "ID", "publish one that was broken off",
+	  upload_publish_text, cmd_upload_publish },
 	{ "upload abort", "ID", "give one up", upload_abort_text,
 	  cmd_upload_abort },
 	{ NULL, NULL, NULL, NULL, NULL },

@@ -320,6 +320,7 @@ flags_json(unsigned flags)
 		{ UPLOAD_SOURCE_PENDING, "source_pending" },
 		{ UPLOAD_UNCLAIMED, "unclaimed" },
 		{ UPLOAD_APPENDING, "appending" },
+		{ UPLOAD_OPERATOR, "operator" },
 	};
 	json_t *list = json_array();
 	size_t i;
