@@ -213,15 +213,24 @@ gcm_works(void)
 	return trial(false) == TAKEN && trial(true) == REFUSED;
 }
 
-bool
-gcm_offered(enum sftpd_gcm mode)
+enum err
+gcm_decide(enum sftpd_gcm mode, bool works, bool *offered)
 {
-	if (mode != SFTPD_GCM_AUTO)
-		return mode == SFTPD_GCM_YES;
-	if (gcm_works())
-		return true;
-	log_warn("sftpd", NULL, "gcm_not_offered",
-		 KV_S("why", "this libssh does not verify AES-GCM's tag"),
-		 KV_S("libssh", ssh_version(0)));
-	return false;
+	*offered = works && mode != SFTPD_GCM_NO;
+	if (works || mode == SFTPD_GCM_NO)
+		return ERR_OK;
+	LOG_AT(mode == SFTPD_GCM_YES ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
+	       "sftpd", NULL, "gcm_not_offered",
+	       KV_S("why", "this libssh does not verify AES-GCM's tag: what "
+			   "is changed on the way would be stored"),
+	       KV_S("libssh", ssh_version(0)),
+	       KV_S("do", "install its security update; until then gcm = no "
+			  "silences this"));
+	return mode == SFTPD_GCM_YES ? ERR_UNSUPPORTED : ERR_OK;
+}
+
+enum err
+gcm_offered(enum sftpd_gcm mode, bool *offered)
+{
+	return gcm_decide(mode, mode != SFTPD_GCM_NO && gcm_works(), offered);
 }

@@ -12,7 +12,12 @@
 
 #include "sftpd/sftpd.h"
 
-bool gcm_offered(enum sftpd_gcm mode);
+/*
+ * Never where it does not verify what it decrypts: then auto leaves it out
+ * with a warning, and yes is refused with ERR_UNSUPPORTED.
+ */
+enum err gcm_offered(enum sftpd_gcm mode, bool *offered);
+enum err gcm_decide(enum sftpd_gcm mode, bool works, bool *offered);
 
 /*
  * Connects libssh with itself by AES-GCM, twice, and looks at what the server

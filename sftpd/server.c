@@ -33,7 +33,9 @@ static enum err
 set_algorithms(struct sftpd *d)
 {
 	const struct sftpd_config *c = d->config;
-	char *ciphers = algorithms_ciphers(c->ciphers, gcm_offered(c->gcm));
+	bool gcm;
+	enum err err = gcm_offered(c->gcm, &gcm);
+	char *ciphers = algorithms_ciphers(c->ciphers, gcm);
 	const struct {
 		enum ssh_bind_options_e option;
 		const char *name, *value;
@@ -49,7 +51,6 @@ set_algorithms(struct sftpd *d)
 		{ SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES, "key_algorithms",
 		  c->key_algorithms },
 	};
-	enum err err = ERR_OK;
 	size_t i;
 
 	for (i = 0; err == ERR_OK && i < sizeof(lists) / sizeof(lists[0]); i++)

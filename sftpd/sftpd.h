@@ -23,7 +23,8 @@ struct ssh_key_struct;
 
 /*
  * AES-GCM is offered only where the libssh in use is known to check the tag.
- * auto: proved by a handshake with itself and a flipped bit, at sftpd_open().
+ * auto, yes: proved by a handshake with itself and a flipped bit, at
+ * sftpd_open(), which fails with yes where the proof does.
  */
 enum sftpd_gcm { SFTPD_GCM_AUTO, SFTPD_GCM_YES, SFTPD_GCM_NO };
 

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <libssh/libssh.h>
 
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "sftpd/algorithms.h"
 #include "sftpd/gcm.h"
@@ -134,11 +135,34 @@ test_ciphers_leave_gcm_out_unless_it_works(void **state)
 static void
 test_gcm_trial_finds_this_library_sound(void **state)
 {
+	bool offered;
+
 	(void)state;
 	assert_true(gcm_works());
-	assert_true(gcm_offered(SFTPD_GCM_AUTO));
-	assert_false(gcm_offered(SFTPD_GCM_NO));
-	assert_true(gcm_offered(SFTPD_GCM_YES));
+	assert_int_equal(gcm_offered(SFTPD_GCM_AUTO, &offered), ERR_OK);
+	assert_true(offered);
+	assert_int_equal(gcm_offered(SFTPD_GCM_NO, &offered), ERR_OK);
+	assert_false(offered);
+}
+
+/* An old libssh stores what was changed on the way: nobody may ask for that. */
+static void
+test_gcm_is_never_offered_where_it_does_not_verify(void **state)
+{
+	bool offered = true;
+
+	(void)state;
+	log_set_level(LOG_LEVEL_ERROR - 1);
+	assert_int_equal(gcm_decide(SFTPD_GCM_AUTO, false, &offered), ERR_OK);
+	assert_false(offered);
+	offered = true;
+	assert_int_equal(gcm_decide(SFTPD_GCM_YES, false, &offered),
+			 ERR_UNSUPPORTED);
+	assert_false(offered);
+	assert_int_equal(gcm_decide(SFTPD_GCM_NO, false, &offered), ERR_OK);
+	assert_false(offered);
+	assert_int_equal(gcm_decide(SFTPD_GCM_YES, true, &offered), ERR_OK);
+	assert_true(offered);
 }
 
 static void
@@ -411,6 +435,8 @@ main(void)
 		cmocka_unit_test(test_wire_keeps_times_in_range),
 		cmocka_unit_test(test_ciphers_leave_gcm_out_unless_it_works),
 		cmocka_unit_test(test_gcm_trial_finds_this_library_sound),
+		cmocka_unit_test(
+			test_gcm_is_never_offered_where_it_does_not_verify),
 		cmocka_unit_test(test_gcm_trial_leaks_no_descriptor),
 		cmocka_unit_test(test_requests_wait_for_others_on_their_path),
 		cmocka_unit_test(test_changes_wait_for_changes_above_and_below),
