@@ -160,6 +160,7 @@ main(int argc, char **argv)
 	ok = configure(argv[1], &cfg) &&
 	     ftpd_open(&s.ftpd, &cfg, &bridge) == ERR_OK && serve(&s, argv + 2);
 	ftpd_close(s.ftpd);
+	loop_turn(s.loop, 0); /* bufferevents end in the loop */
 	fake_vfs_clear();
 	ftpd_config_free(&cfg);
 	work_pool_free(bridge.pool);
