@@ -314,6 +314,12 @@ payload = {self.payload}
             subprocess.run(["chown", "-R", "nobody", base], check=True)
             os.chmod(base, 0o700)
             kw = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+        self.command = argv, kw
+        self.spawn(argv, **kw)
+
+    def again(self):
+        """Started anew, when all of its processes are gone."""
+        argv, kw = self.command
         self.spawn(argv, **kw)
 
     def stop(self):
