@@ -288,7 +288,8 @@ flow_backlog(struct upload *u)
 
 	n = waiting(u, &filling, &part);
 	backlog_waits(&u->backlog, n > 0, now);
-	if (u->phase != PHASE_TAKING || u->failed || store_is_down(u->store)) {
+	if (u->phase != PHASE_TAKING || u->failed || !part ||
+	    store_is_down(u->store)) {
 		upload_resume(u, PAUSE_BACKLOG);
 		return;
 	}

@@ -208,6 +208,22 @@ test_backlog_is_short_while_the_store_is_up(void **state)
 	check_clean();
 }
 
+static void
+test_upload_without_a_byte_is_not_paused(void **state)
+{
+	struct session *s = world_login("ann");
+	struct writer x;
+
+	(void)state;
+	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
+	world_run(500); /* the tick has looked at it */
+	assert_false(x.paused);
+	assert_int_equal(writer_write(&x, 0, 10, 1), ERR_OK);
+	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_OK);
+	world_logout(s);
+	check_clean();
+}
+
 /* With the store down, the spool takes what it has room for. */
 static void
 test_backlog_grows_while_the_store_is_down(void **state)
@@ -303,6 +319,7 @@ main(void)
 		WORLD(test_nobody_jumps_the_queue),
 		WORLD(test_what_is_set_aside_lets_one_finish),
 		WORLD(test_backlog_is_short_while_the_store_is_up),
+		WORLD(test_upload_without_a_byte_is_not_paused),
 		WORLD(test_backlog_grows_while_the_store_is_down),
 		WORLD(test_too_much_unsynced_pauses_until_it_is_synced),
 		WORLD(test_parked_bytes_stay_in_the_ledger),
