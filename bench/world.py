@@ -216,6 +216,7 @@ class Server:
     def __init__(self, name, world):
         self.name, self.world = name, world
         self.port, self.proc, self.sink = free_port(), None, None
+        self.sink_options = []
         self.user, self.dir, self.ftp_port = USER, ".", None
 
     def spawn(self, argv, **kw):
@@ -229,7 +230,8 @@ class Server:
 
     def start_sink(self):
         port = free_port()
-        proc = subprocess.Popen([self.world.args.null_s3, "-p", str(port)],
+        proc = subprocess.Popen([self.world.args.null_s3, "-p", str(port),
+                                 *self.sink_options],
                                 stdout=subprocess.DEVNULL)
         self.sink = port, proc
         wait_port(port, proc, "null_s3")
@@ -246,7 +248,7 @@ class Sluice(Server):
 
     def __init__(self, name, world, payload="auto", ftp=False, store=None):
         super().__init__(name, world)
-        self.payload, self.store = payload, store
+        self.payload, self.store, self.spool_max = payload, store, "8G"
         self.ftp_port = free_port() if ftp else None
 
     def settings(self):
@@ -271,7 +273,7 @@ log_level = warn
 [bridge]
 state_dir = {base}/state
 spool_dir = {base}/spool
-spool_max = 8G
+spool_max = {self.spool_max}
 [limits]
 addr_unauth = 200
 unauth = 256

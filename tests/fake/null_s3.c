@@ -4,11 +4,13 @@
  * the kernel, checks no signature, and costs so little that what is measured
  * is the client.
  *
- *   null_s3 [-p PORT] [-k KEYS] [-l MS]
+ *   null_s3 [-p PORT] [-k KEYS] [-l MS] [-e PERMILLE]
  *
  * listens on loopback, prints its URL, runs until SIGTERM. -k puts so many
  * empty objects into bench/many/; -l answers every request only after MS ms,
- * as a store that is far away does.
+ * as a store that is far away does. -e answers so many of a thousand requests
+ * with 503, always the same ones. From SIGUSR1 to SIGUSR2 it is away: every
+ * connection breaks.
  *
  * Bodies of at most NULL_S3_CHECKED_BODY bytes are read and their SHA-256 and
  * CRC-32C compared, so that a client that asks finds a server that checks.
@@ -54,16 +56,39 @@ struct conn {
 };
 
 static struct null_s3 *bucket;
-static unsigned latency_ms;
+static unsigned latency_ms, refusals;
 static int zeros_fd;
 static struct conn *late; /* by due */
-static volatile sig_atomic_t stopped;
+static volatile sig_atomic_t stopped, away;
 
 static void
 on_term(int sig)
 {
 	(void)sig;
 	stopped = 1;
+}
+
+static void
+on_usr(int sig)
+{
+	away = sig == SIGUSR1;
+}
+
+/* A linear congruential generator: the same requests in each run. */
+static bool
+refuses(void)
+{
+	static uint32_t dice = 1;
+
+	dice = dice * 1664525u + 1013904223u;
+	return (dice >> 8) % 1000 < refusals;
+}
+
+static void
+refuse(struct null_s3_reply *r)
+{
+	r->status = 503;
+	buf_add_text(&r->body, "<Error><Code>SlowDown</Code></Error>");
 }
 
 static void
@@ -223,7 +248,10 @@ answer(struct conn *c)
 	buf_init(&r.headers, HEAD_MAX);
 	buf_init(&r.body, OUT_MAX);
 	c->request.body = c->keeps ? buf_data(&c->kept) : NULL;
-	null_s3_serve(bucket, &c->request, &r);
+	if (refusals && refuses())
+		refuse(&r);
+	else
+		null_s3_serve(bucket, &c->request, &r);
 	buf_printf(&c->out, "HTTP/1.1 %u x\r\nServer: null_s3\r\n", r.status);
 	buf_add(&c->out, buf_data(&r.headers), buf_len(&r.headers));
 	if (r.status != 204)
@@ -357,6 +385,8 @@ serve(struct conn *c)
 	bool bad = false;
 	int got;
 
+	if (away)
+		return false;
 	for (;;) {
 		while (buf_len(&c->in) || (c->in_body && !c->left)) {
 			if (c->in_body)
@@ -391,7 +421,9 @@ accept_one(int ep, int listener)
 	struct conn *c;
 	int one = 1;
 
-	if (fd < 0)
+	if (fd >= 0 && away)
+		close(fd);
+	if (fd < 0 || away)
 		return;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	c = mem_alloc(sizeof(*c));
@@ -476,21 +508,27 @@ main(int argc, char **argv)
 	unsigned port = 0, keys = 0;
 	int opt, listener;
 
-	while ((opt = getopt(argc, argv, "p:k:l:")) != -1) {
+	while ((opt = getopt(argc, argv, "p:k:l:e:")) != -1) {
 		if (opt == 'p') {
 			port = (unsigned)strtoul(optarg, NULL, 10);
 		} else if (opt == 'k') {
 			keys = (unsigned)strtoul(optarg, NULL, 10);
 		} else if (opt == 'l') {
 			latency_ms = (unsigned)strtoul(optarg, NULL, 10);
+		} else if (opt == 'e') {
+			refusals = (unsigned)strtoul(optarg, NULL, 10);
 		} else {
 			fprintf(stderr,
-				"usage: null_s3 [-p PORT] [-k KEYS] [-l MS]\n");
+				"usage: null_s3 [-p PORT] [-k KEYS] [-l MS] "
+				"[-e PERMILLE]\n");
 			return 2;
 		}
 	}
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGINT, &sa, NULL);
+	sa.sa_handler = on_usr;
+	sigaction(SIGUSR1, &sa, NULL);
+	sigaction(SIGUSR2, &sa, NULL);
 	signal(SIGPIPE, SIG_IGN); /* sendfile(2) knows no MSG_NOSIGNAL */
 	zeros_fd = memfd_create("zeros", MFD_CLOEXEC);
 	if (zeros_fd < 0 || ftruncate(zeros_fd, ZEROS_BYTES) < 0) {
