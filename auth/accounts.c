@@ -149,6 +149,7 @@ user_read(struct conf *conf, const char *name, const struct auth_config *cfg)
 {
 	static const struct conf_range any = { 0, 0, INT64_MAX };
 	static const struct conf_range sessions = { 0, 0, 100000 };
+	static const struct conf_range rate = { 0, 0, (uint64_t)1 << 40 };
 	struct user *u = mem_alloc(sizeof(*u));
 
 	u->refs = 1;
@@ -160,6 +161,8 @@ user_read(struct conf *conf, const char *name, const struct auth_config *cfg)
 		conf, name, "publish", publish_words, PUBLISH_CLOSE);
 	u->quota_bytes = conf_size(conf, name, "quota_bytes", any);
 	u->quota_files = conf_uint(conf, name, "quota_files", any);
+	u->upload_rate = conf_size(conf, name, "upload_rate", rate);
+	u->download_rate = conf_size(conf, name, "download_rate", rate);
 	u->max_sessions =
 		(unsigned)conf_uint(conf, name, "max_sessions", sessions);
 	return u;

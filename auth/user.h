@@ -35,8 +35,10 @@ struct user {
 	char *store; /* name of a [store.NAME] */
 	unsigned rights;
 	enum user_publish publish;
-	uint64_t quota_bytes;  /* 0: none */
-	uint64_t quota_files;  /* 0: none */
+	uint64_t quota_bytes; /* 0: none */
+	uint64_t quota_files; /* 0: none */
+	uint64_t upload_rate; /* bytes a second, all sessions; 0: any */
+	uint64_t download_rate;
 	unsigned max_sessions; /* 0: the node's default */
 	unsigned refs;
 };

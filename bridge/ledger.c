@@ -49,6 +49,7 @@ ledger_set_limits(struct ledger *l, const struct ledger_limits *limits)
 	l->sh->spool_reserve = limits->spool_reserve;
 	l->sh->user_sessions = limits->user_sessions;
 	l->sh->addr_unauth = limits->addr_unauth;
+	l->sh->addr_connections = limits->addr_connections;
 	l->sh->unauth_max = limits->unauth_max;
 	l->sh->failure_max = limits->failure_max;
 	l->sh->failure_window_ms = limits->failure_window_ms;

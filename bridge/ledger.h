@@ -23,6 +23,7 @@
 #define LEDGER_UPLOADS 4096 /* uploads driven, a slot */
 #define LEDGER_ADDRS 4096   /* addresses remembered, a node */
 #define LEDGER_PINS 1024    /* reported offsets kept, a node */
+#define LEDGER_RATES 4096   /* users with a limited rate at once, a node */
 
 struct ledger;
 
@@ -31,8 +32,9 @@ struct ledger_limits {
 	uint64_t spool_reserve; /* one largest part, set aside */
 	unsigned user_sessions; /* logged-in sessions of one user */
 	unsigned addr_unauth;	/* unauthenticated connections, one address */
-	unsigned unauth_max;	/* unauthenticated connections, the node */
-	unsigned failure_max;	/* failed log-ins before an address waits */
+	unsigned addr_connections; /* all connections, one address */
+	unsigned unauth_max;	   /* unauthenticated connections, the node */
+	unsigned failure_max;	   /* failed log-ins before an address waits */
 	unsigned failure_window_ms;
 };
 
@@ -100,6 +102,11 @@ unsigned ledger_login_delay(const struct ledger *l, const struct sockaddr *sa,
 /* True when the address failed so often that it is refused for a while. */
 bool ledger_login_blocked(const struct ledger *l, const struct sockaddr *sa);
 
+/* All connections of an address; true: counted, to be ended. */
+enum err ledger_addr_begin(struct ledger *l, const struct sockaddr *sa,
+			   bool *counted);
+void ledger_addr_end(struct ledger *l, const struct sockaddr *sa);
+
 /* Sessions of a user over all workers: ERR_QUOTA when max is reached. */
 enum err ledger_session_begin(struct ledger *l, const char *user, unsigned max);
 void ledger_session_end(struct ledger *l, const char *user);
@@ -129,6 +136,18 @@ uint64_t ledger_parked(const struct ledger *l);
 /* The node's, with parked ones and with overdrafts. */
 uint64_t ledger_spool_used(const struct ledger *l);
 uint64_t ledger_unsynced(const struct ledger *l); /* the node's */
+
+/*
+ * Bytes that a user has moved, at so many bytes a second over all workers;
+ * rate 0: no limit. Returns how long the mover must wait now, ms. It may be
+ * told late: then the wait is longer.
+ */
+struct ledger_flow {
+	bool download;
+	uint64_t bytes, rate;
+};
+unsigned ledger_rate_take(struct ledger *l, const char *user,
+			  const struct ledger_flow *f, uint64_t now_ms);
 
 /* Store requests in flight of a user over all workers, for fairness. */
 void ledger_requests(struct ledger *l, const char *user, int n);

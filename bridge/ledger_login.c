@@ -32,7 +32,7 @@ conn_find(struct ledger_slot *s, uint64_t hash, bool make)
 
 		if (c->hash == hash)
 			return c;
-		if (!room && c->count == 0)
+		if (!room && c->count == 0 && c->all == 0)
 			room = c;
 		if (c->hash == 0)
 			break;
@@ -91,6 +91,53 @@ ledger_conn_end(struct ledger *l, const struct sockaddr *sa)
 		return;
 	c->count--;
 	s->conns_sum--;
+}
+
+static uint64_t
+addr_sum(const struct ledger *l, uint64_t hash)
+{
+	uint64_t n = 0;
+
+	for (int i = -1; (i = ledger_next(l, i)) >= 0;) {
+		const struct ledger_conn *c =
+			conn_find(&l->sh->slots[i], hash, false);
+
+		n += c ? c->all : 0;
+	}
+	return n;
+}
+
+enum err
+ledger_addr_begin(struct ledger *l, const struct sockaddr *sa, bool *counted)
+{
+	struct ledger_slot *s = ledger_mine(l);
+	unsigned max = l->sh->addr_connections;
+	uint64_t hash = ledger_hash_addr(l, sa);
+	struct ledger_conn *c;
+
+	*counted = false;
+	if (!s || max == 0)
+		return ERR_OK;
+	c = conn_find(s, hash, true);
+	if (!c)
+		return ERR_QUOTA;
+	c->all++;
+	*counted = addr_sum(l, hash) <= max;
+	if (*counted)
+		return ERR_OK;
+	c->all--;
+	return ERR_QUOTA;
+}
+
+void
+ledger_addr_end(struct ledger *l, const struct sockaddr *sa)
+{
+	struct ledger_slot *s = ledger_mine(l);
+	struct ledger_conn *c;
+
+	c = s ? conn_find(s, ledger_hash_addr(l, sa), false) : NULL;
+	if (c && c->all > 0)
+		c->all--;
 }
 
 struct failure {

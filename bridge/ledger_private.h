@@ -13,7 +13,7 @@
 
 #include "bridge/ledger.h"
 
-#define LEDGER_CONNS 1024	 /* addresses not logged in yet, a slot */
+#define LEDGER_CONNS 8192	 /* addresses with connections, a slot */
 #define LEDGER_PROBE 64		 /* places of a slot's table for one hash */
 #define LEDGER_NODE_PROBE 16	 /* places of a node's table for one hash */
 #define LEDGER_FAILURE_UNIT 1024 /* ms: how exactly failures are dated */
@@ -27,7 +27,8 @@ struct ledger_user {
 
 struct ledger_conn {
 	_Atomic uint64_t hash;
-	_Atomic uint32_t count;
+	_Atomic uint32_t count; /* not logged in yet */
+	_Atomic uint32_t all;	/* where that is limited */
 };
 
 /* key 0: free. */
@@ -64,14 +65,22 @@ struct ledger_pin {
 	_Atomic uint64_t until; /* clock_ms() */
 };
 
+/* due: when what was moved is due, ns behind an arbitrary time. */
+struct ledger_rate {
+	_Atomic uint64_t hash;
+	_Atomic uint64_t due;
+};
+
 struct ledger_shared {
 	uint64_t seed[2];
 	_Atomic uint64_t spool_max, spool_reserve;
 	_Atomic int64_t parked; /* spool bytes that no slot counts */
 	_Atomic unsigned user_sessions, addr_unauth, unauth_max;
+	_Atomic unsigned addr_connections;
 	_Atomic unsigned failure_max, failure_window_ms;
 	_Atomic uint64_t failures[LEDGER_ADDRS]; /* see ledger_login.c */
 	struct ledger_pin pins[LEDGER_PINS];
+	struct ledger_rate rates[LEDGER_RATES];
 	struct ledger_slot slots[LEDGER_WORKERS];
 };
 

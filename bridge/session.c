@@ -39,6 +39,7 @@ struct session {
 	struct login *login;
 	struct session_call *calls; /* the most recent first */
 	uint64_t since;		    /* clock_ms() */
+	bool addr_counted;	    /* of its address's connections */
 };
 
 static void
@@ -64,6 +65,7 @@ session_new(struct session **out, struct bridge *b, const char *protocol,
 {
 	unsigned char id[SESSION_ID_BYTES];
 	struct session *s;
+	bool counted;
 	enum err err;
 
 	*out = NULL;
@@ -72,7 +74,13 @@ session_new(struct session **out, struct bridge *b, const char *protocol,
 	err = ledger_conn_begin(b->ledger, peer);
 	if (err)
 		return err;
+	err = ledger_addr_begin(b->ledger, peer, &counted);
+	if (err) {
+		ledger_conn_end(b->ledger, peer);
+		return err;
+	}
 	s = mem_alloc(sizeof(*s));
+	s->addr_counted = counted;
 	s->bridge = b;
 	s->since = clock_ms();
 	id_random(id, sizeof(id));
@@ -137,6 +145,8 @@ session_free(struct session *s)
 	} else {
 		ledger_conn_end(l, session_sockaddr(s));
 	}
+	if (s->addr_counted)
+		ledger_addr_end(l, session_sockaddr(s));
 	ledger_add(l, LEDGER_CONNECTIONS, -1);
 	free(s);
 }

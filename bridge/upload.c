@@ -223,6 +223,7 @@ upload_free(struct upload *u)
 	us->count--;
 	loop_timer_free(u->commit_timer);
 	loop_timer_free(u->retry);
+	loop_timer_free(u->rate_timer);
 	user_unref(u->user);
 	free(u->orphan);
 	free(u->parts);
@@ -252,6 +253,8 @@ upload_end(struct upload *u)
 	u->op = NULL;
 	loop_timer_clear(u->retry);
 	u->retry_fn = NULL;
+	if (u->rate_timer)
+		loop_timer_clear(u->rate_timer);
 	while (u->segs)
 		useg_drop(u->segs, u->row.state >= UPLOAD_ABORTING);
 	hold_free(u);

@@ -129,6 +129,7 @@ uint64_t upload_file_size(const struct upload_file *f);
 enum err upload_file_write(struct upload_file *f, uint64_t off,
 			   const void *data, size_t n, const char **why);
 bool upload_file_acks(const struct upload_file *f);
+bool upload_file_paused(const struct upload_file *f);
 struct upload_call *upload_file_sync(struct upload_file *f, upload_done_fn *fn,
 				     void *arg);
 /* ERR_UNSUPPORTED with a text where a truncation is not possible. */

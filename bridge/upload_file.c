@@ -18,6 +18,12 @@ upload_file_acks(const struct upload_file *f)
 	return u && !u->failed && !u->acks_wait && !u->hold && !u->preparing;
 }
 
+bool
+upload_file_paused(const struct upload_file *f)
+{
+	return f->u && f->u->paused;
+}
+
 static void
 notify_state(struct upload_file *f)
 {

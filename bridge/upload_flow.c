@@ -67,6 +67,37 @@ upload_resume(struct upload *u, unsigned reason)
 		file_notify(u->file);
 }
 
+/* The user's rate, which all sessions of the user share. */
+
+#define RATE_STEP_MS 5 /* shorter waits are left to the next write */
+
+static void
+rate_due(void *arg)
+{
+	struct upload *u = arg;
+
+	upload_resume(u, PAUSE_RATE);
+}
+
+void
+flow_rate(struct upload *u, uint64_t n)
+{
+	struct bridge *b = u->all->b;
+	struct ledger_flow f = { .bytes = n };
+	unsigned ms;
+
+	if (!u->user || !u->user->upload_rate || u->failed)
+		return;
+	f.rate = u->user->upload_rate;
+	ms = ledger_rate_take(b->ledger, u->row.user, &f, clock_ms());
+	if (ms < RATE_STEP_MS)
+		return;
+	if (!u->rate_timer)
+		u->rate_timer = loop_timer_new(b->loop, rate_due, u);
+	upload_pause(u, PAUSE_RATE);
+	loop_timer_set(u->rate_timer, ms);
+}
+
 /* Room in the ledger. */
 
 static void

@@ -74,12 +74,13 @@ enum upload_phase {
 
 /* Why nothing is read from the client: bits of upload.paused. */
 enum {
-	PAUSE_SPOOL = 1,   /* no room in the ledger */
-	PAUSE_JOURNAL = 2, /* a commit has to be repeated */
-	PAUSE_HOLD = 4,	   /* bytes wait in memory */
-	PAUSE_DISK = 8,	   /* the disk did not take them */
-	PAUSE_SYNC = 16,   /* too much of the spool is not synced */
-	PAUSE_BACKLOG = 32 /* enough waits for the store */
+	PAUSE_SPOOL = 1,    /* no room in the ledger */
+	PAUSE_JOURNAL = 2,  /* a commit has to be repeated */
+	PAUSE_HOLD = 4,	    /* bytes wait in memory */
+	PAUSE_DISK = 8,	    /* the disk did not take them */
+	PAUSE_SYNC = 16,    /* too much of the spool is not synced */
+	PAUSE_BACKLOG = 32, /* enough waits for the store */
+	PAUSE_RATE = 64	    /* the user's rate is used up */
 };
 
 #define UPLOAD_SPOOL_FULL \
@@ -147,7 +148,7 @@ struct upload {
 
 	struct upload_file *file;
 	bool close_asked, close_complete, size_confirmed;
-	bool ends_here; /* nothing may follow the last part */
+	bool ends_here;	 /* nothing may follow the last part */
 	bool client_cut; /* the client said itself that it was interrupted */
 	struct upload_done *closer;
 
@@ -194,6 +195,7 @@ struct upload {
 	char why[STORE_WHY_MAX];
 	uint64_t started_ms, received; /* for the log line */
 	char addr[46];		       /* the client's */
+	struct loop_timer *rate_timer; /* NULL until it is needed */
 	bool transferring; /* a client moves bytes; its end is logged */
 };
 
@@ -424,8 +426,9 @@ void flow_written(struct useg *g);	      /* its segment has grown */
 void flow_safe(struct useg *g); /* synced, or no longer needed for safety */
 void flow_stored(struct upload *u, uint64_t n); /* the store took n bytes */
 void flow_backlog(struct upload *u); /* what waits for the store has changed */
-void flow_tick(struct upload *u);    /* may fail u */
-void flow_run(struct uploads *us);   /* room may have come: who waits? */
+void flow_rate(struct upload *u, uint64_t n); /* n bytes have come */
+void flow_tick(struct upload *u);	      /* may fail u */
+void flow_run(struct uploads *us); /* room may have come: who waits? */
 
 /* upload_file.c: what a front end holds */
 void file_notify(struct upload_file *f);

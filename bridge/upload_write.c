@@ -456,6 +456,7 @@ upload_file_write(struct upload_file *f, uint64_t off, const void *data,
 			upload_fail(u, ERR_NO_SPACE, UPLOAD_SPOOL_FULL);
 		if (err)
 			write_failed(u, err, off);
+		flow_rate(u, n);
 	}
 	if (u->failed) {
 		str_copy(f->why, sizeof(f->why), u->why);

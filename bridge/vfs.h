@@ -146,6 +146,8 @@ enum err vfs_file_write(struct vfs_file *f, uint64_t off, const void *data,
 
 /* False: hold acknowledgements of writes back until events->ready. */
 bool vfs_file_acks(const struct vfs_file *f);
+/* True already before events->pause(true) has told: read no more now. */
+bool vfs_file_paused(const struct vfs_file *f);
 
 /*
  * At most STORE_GET_MAX bytes; n == 0 with ERR_OK is the end of the file. Of a

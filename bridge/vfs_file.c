@@ -140,6 +140,12 @@ read_back(struct vfs_file *f, uint64_t off, size_t n, struct vfs_call *c)
 	vfs_call_end_soon(c, err, why);
 }
 
+bool
+vfs_file_paused(const struct vfs_file *f)
+{
+	return f->w && upload_file_paused(f->w);
+}
+
 void
 vfs_file_read(struct vfs_file *f, uint64_t off, size_t n, vfs_read_fn *fn,
 	      void *arg)

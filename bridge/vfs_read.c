@@ -15,6 +15,8 @@
 #define BLOCKS 8
 #define AHEAD 4
 #define READS_MAX 1024
+#define RATE_STEP_MS 5		 /* shorter waits are left to the next read */
+#define RATE_CHUNK (256u * 1024) /* one read, where the rate is limited */
 
 struct block {
 	struct download *d;
@@ -43,6 +45,8 @@ struct download {
 	uint64_t size, uses, last_end;
 	uint64_t started_ms, sent, top; /* top: behind the last byte sent */
 	bool asked;
+	struct loop_timer *rate_timer; /* NULL until it is needed */
+	bool held;		       /* the user's rate is used up */
 	struct block blocks[BLOCKS];
 	struct read *reads, **tail;
 	unsigned nreads;
@@ -139,6 +143,7 @@ download_free(struct download *d, bool whole)
 	if (!d)
 		return;
 	download_log(d, whole);
+	loop_timer_free(d->rate_timer);
 	for (i = 0; i < BLOCKS; i++) {
 		store_cancel(d->blocks[i].op);
 		free(d->blocks[i].data);
@@ -258,6 +263,34 @@ want_for(struct download *d, const struct read *r)
 }
 
 static void
+rate_due(void *arg)
+{
+	struct download *d = arg;
+
+	d->held = false;
+	serve(d);
+}
+
+/* The user's rate, which all sessions of the user share. */
+static void
+rate_charge(struct download *d, uint64_t n)
+{
+	const struct user *u = session_user(d->s);
+	struct bridge *b = session_bridge(d->s);
+	struct ledger_flow f = { .download = true, .bytes = n };
+	unsigned ms;
+
+	f.rate = u->download_rate;
+	ms = f.rate ? ledger_rate_take(b->ledger, u->name, &f, clock_ms()) : 0;
+	if (ms < RATE_STEP_MS)
+		return;
+	if (!d->rate_timer)
+		d->rate_timer = loop_timer_new(b->loop, rate_due, d);
+	d->held = true;
+	loop_timer_set(d->rate_timer, ms);
+}
+
+static void
 answer(struct download *d, struct read *r, enum err err, const void *data)
 {
 	d->reads = r->next;
@@ -269,6 +302,7 @@ answer(struct download *d, struct read *r, enum err err, const void *data)
 		d->sent += r->n;
 		if (d->top < d->last_end)
 			d->top = d->last_end;
+		rate_charge(d, r->n);
 	}
 	r->fn(r->arg, err, err ? d->why : err_text(ERR_OK), data,
 	      err ? 0 : r->n);
@@ -289,6 +323,8 @@ serve(struct download *d)
 			answer(d, r, d->err, NULL);
 			continue;
 		}
+		if (d->held)
+			break;
 		out = mem_resize(out, r->n + 1);
 		if (!gather(d, r, out)) {
 			want_for(d, r);
@@ -312,6 +348,8 @@ download_read(struct download *d, uint64_t off, size_t n, vfs_read_fn *fn,
 		n = STORE_GET_MAX;
 	if (n > (AHEAD - 1) * BLOCK_SIZE)
 		n = (AHEAD - 1) * BLOCK_SIZE;
+	if (session_user(d->s)->download_rate && n > RATE_CHUNK)
+		n = RATE_CHUNK;
 	if (off >= d->size)
 		n = 0;
 	else if (n > d->size - off)

@@ -52,6 +52,10 @@ account_json(const struct account *a)
 			    json_integer((json_int_t)u->quota_bytes));
 	json_object_set_new(o, "quota_files",
 			    json_integer((json_int_t)u->quota_files));
+	json_object_set_new(o, "upload_rate",
+			    json_integer((json_int_t)u->upload_rate));
+	json_object_set_new(o, "download_rate",
+			    json_integer((json_int_t)u->download_rate));
 	json_object_set_new(o, "max_sessions", json_integer(u->max_sessions));
 	return o;
 }

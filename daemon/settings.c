@@ -153,6 +153,8 @@ limits_read(struct settings *s)
 	l->spool_max = s->bridge.spool_max;
 	l->user_sessions = limit_read(s->conf, "user_sessions", 100, 100000);
 	l->addr_unauth = limit_read(s->conf, "addr_unauth", 128, 100000);
+	l->addr_connections =
+		limit_read(s->conf, "addr_connections", 0, 100000);
 	l->unauth_max = limit_read(s->conf, "unauth", 512, 100000);
 	l->failure_max = limit_read(s->conf, "failures", 20, 100000);
 	l->failure_window_ms =

@@ -249,7 +249,7 @@ upload_pump(void *arg)
 	const char *why = "";
 	enum err err = ERR_OK;
 
-	while (total < UPLOAD_BUDGET && !err && !u->paused) {
+	while (total < UPLOAD_BUDGET && !err && !vfs_file_paused(u->file)) {
 		io = data_read(u->t.data, p, FTPD_BUFFER, &n);
 		if (io != DATA_OK)
 			break;

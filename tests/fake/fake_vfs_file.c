@@ -160,6 +160,12 @@ vfs_file_write(struct vfs_file *f, uint64_t off, const void *data, size_t n,
 }
 
 bool
+vfs_file_paused(const struct vfs_file *f)
+{
+	return f->paused;
+}
+
+bool
 vfs_file_acks(const struct vfs_file *f)
 {
 	(void)f;
