@@ -155,6 +155,25 @@ part_stored(struct useg *g, const struct store_part *part)
 	commit_send(c, part_recorded, (void *)(uintptr_t)g->no);
 }
 
+/*
+ * Kept, it would be offered again, and refused again, for ever. Without it the
+ * client sends the part once more.
+ */
+void
+part_spoiled(struct useg *g, const char *why)
+{
+	struct upload *u = g->u;
+
+	if (g->spoiled)
+		return;
+	g->spoiled = true;
+	log_error("upload", u->session, "segment_spoiled",
+		  KV_S("id", u->row.id), KV_U("part", g->no),
+		  KV_U("bytes", segment_received(g->seg)), KV_S("why", why),
+		  KV_S("do", "look at the spool's disk and memory; the client "
+			     "sends these bytes again"));
+}
+
 static void
 part_failed(struct useg *g, const struct store_result *res)
 {
@@ -173,6 +192,8 @@ part_failed(struct useg *g, const struct store_result *res)
 	}
 	if (res->err == ERR_NOT_FOUND)
 		u->row.verified_at = 0; /* the next reader looks closely */
+	if (res->err == ERR_CORRUPT)
+		part_spoiled(g, res->why);
 	upload_fail(u, res->err, res->why);
 }
 
@@ -311,6 +332,8 @@ hashed(void *arg, enum err err, const struct segment_digest *d)
 
 	if (g->state != USEG_HASHING)
 		return;
+	if (err == ERR_CORRUPT)
+		part_spoiled(g, "other bytes were read than were written");
 	if (err) {
 		upload_fail(u, err,
 			    "the spool gave back other bytes than it "

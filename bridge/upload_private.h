@@ -57,6 +57,7 @@ struct useg {
 	uint64_t not_before;  /* clock_ms() of the next try */
 	uint64_t dirty_since; /* clock_ms() of the first unsynced byte */
 	unsigned syncs;	      /* segment_sync()s under way */
+	bool spoiled;	      /* its bytes are not those that came */
 };
 
 enum upload_phase {
@@ -440,6 +441,7 @@ void fsync_fail(struct upload *u, enum err err);
 void upload_finish_parts(struct upload *u); /* the last, short one too */
 void parts_pump(struct upload *u);
 void parts_cancel(struct upload *u, uint32_t from_no);
+void part_spoiled(struct useg *g, const char *why); /* thrown away at the end */
 void useg_sync(struct useg *g);
 void upload_sync_all(struct upload *u);
 bool upload_syncing(const struct upload *u);

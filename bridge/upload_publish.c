@@ -163,6 +163,8 @@ single_done(void *arg, const struct store_result *res)
 		upload_retry_in(u, next_try(u), single_put);
 	} else {
 		outcome_log(u, "put_refused", res->err, res->why);
+		if (res->err == ERR_CORRUPT && u->segs)
+			part_spoiled(u->segs, res->why);
 		u->putting = false;
 		upload_fail(u, res->err, res->why);
 	}
