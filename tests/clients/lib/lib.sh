@@ -26,7 +26,16 @@
 CLIENTS=$(realpath "$E2E/../clients")
 . "$E2E/lib/lib.sh"
 . "$CLIENTS/lib/checks.sh"
+export PYTHONPATH=$CLIENTS/lib:$PYTHONPATH
+s3() {
+	"$PYTHON" "$CLIENTS/lib/s3.py" "$@"
+}
 export CLIENTS
+# Lighter than the one of lib.sh.
+remote_size() {
+	sftp_batch <<<"ls -ln \"$1\"" 2>/dev/null |
+		awk '/^-/ { print $5; exit }'
+}
 OPERATIONS="upload resume download list rename times folders overwrite parallel"
 declare -A CANNOT REMARK
 CLIENT=$(basename "$0")
