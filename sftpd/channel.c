@@ -10,9 +10,13 @@
 #include "sftpd/channel_io.h"
 #include "sftpd/conn.h"
 #include "sftpd/req.h"
+#include "sftpd/scp.h"
 #include "sftpd/write.h"
 
-static const char text_only[] = "This service allows sftp only.\r\n";
+#define NOT_FOUND 127 /* what a shell says of a command it does not know */
+
+static const char text_only[] = "This service allows sftp and scp only: there "
+				"are no commands here.\r\n";
 
 void
 chan_bad(struct chan *ch, const char *why)
@@ -29,7 +33,7 @@ bool
 chan_stalled(const struct chan *ch)
 {
 	return ch->nreqs >= REQS_MAX || buf_len(&ch->out) >= CHAN_OUT_STALL ||
-	       write_waits(ch);
+	       write_waits(ch) || (ch->scp != NULL && scp_waits(ch->scp));
 }
 
 bool
@@ -134,6 +138,7 @@ chan_free(struct chan *ch)
 	for (i = 0; i < HANDLES_MAX; i++)
 		handle_free(ch->handles.slots[i]);
 	sftp_parser_free(&ch->parser);
+	scp_free(ch->scp);
 	buf_free(&ch->rest);
 	buf_free(&ch->out);
 	DL_DELETE(ch->c->chans, ch);
@@ -215,12 +220,17 @@ on_shell(ssh_session s, ssh_channel c, void *arg)
 	if (ch->kind != CHAN_NEW)
 		return 1;
 	ch->kind = CHAN_TEXT;
+	ch->status = 1;
 	buf_add_text(&ch->out, text_only);
 	conn_wake(ch->c);
 	return 0;
 }
 
-/* Commands, those of the old scp protocol included, are not run here. */
+/*
+ * scp is what we are ourselves. Any other command is answered as by a shell
+ * that does not know it: programs that try one (rclone: md5sum) go on without,
+ * and people read why.
+ */
 static int
 on_exec(ssh_session s, ssh_channel c, const char *command, void *arg)
 {
@@ -228,9 +238,21 @@ on_exec(ssh_session s, ssh_channel c, const char *command, void *arg)
 
 	(void)s;
 	(void)c;
+	if (ch->kind != CHAN_NEW)
+		return 1;
+	conn_wake(ch->c);
+	ch->scp = scp_new(ch, command);
+	if (ch->scp != NULL) {
+		ch->kind = CHAN_SCP;
+		return 0;
+	}
 	log_debug("sftpd", session_id(ch->c->session), "exec_refused",
 		  KV_S("command", command));
-	return 1;
+	ch->kind = CHAN_TEXT;
+	ch->status = NOT_FOUND;
+	ch->to_stderr = true;
+	buf_add_text(&ch->out, text_only);
+	return 0;
 }
 
 struct chan *

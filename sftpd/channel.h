@@ -20,12 +20,13 @@
 
 struct conn;
 struct req;
+struct scp;
 
 #define CHAN_OUT_HIGH (2u << 20)  /* reads wait while more is to be sent */
 #define CHAN_OUT_STALL (4u << 20) /* then input waits too */
 #define CHAN_OUT_MAX (6u << 20)	  /* what can come on top of that, at worst */
 
-enum chan_kind { CHAN_NEW, CHAN_SFTP, CHAN_TEXT };
+enum chan_kind { CHAN_NEW, CHAN_SFTP, CHAN_SCP, CHAN_TEXT };
 
 #define CHAN_REST_MAX (512u << 10)
 
@@ -50,6 +51,8 @@ struct chan {
 	bool close_sent; /* we have */
 	bool ended;	 /* no input is taken, no output is given */
 	bool uploads;	 /* a WRITE has come */
+	bool to_stderr;	 /* of CHAN_TEXT: where its text goes */
+	int status;	 /* of CHAN_TEXT: the exit status */
 	bool left;	 /* libssh holds input that was not taken */
 	const char *bad; /* the client broke the protocol: how */
 	struct sftp_parser parser;
@@ -60,6 +63,7 @@ struct chan {
 	unsigned nreqs;
 	size_t reading; /* bytes that running READs may answer */
 	struct handles handles;
+	struct scp *scp;	   /* of CHAN_SCP */
 	uint64_t received, raised; /* bytes; received at the last raise */
 };
 

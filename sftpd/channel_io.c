@@ -6,6 +6,7 @@
 #include "lib/log.h"
 #include "sftpd/conn.h"
 #include "sftpd/req.h"
+#include "sftpd/scp.h"
 #include "sftpd/write.h"
 
 #define WRITE_AT_ONCE (256u << 10) /* given to libssh, which copies it */
@@ -20,6 +21,8 @@ parse(struct chan *ch, const uint8_t *data, size_t len)
 {
 	size_t left = len;
 
+	if (ch->kind == CHAN_SCP)
+		return scp_input(ch->scp, data, len);
 	while (!chan_stalled(ch) && ch->bad == NULL) {
 		switch (sftp_parser_next(&ch->parser, &data, &left)) {
 		case SFTP_EV_MORE:
@@ -50,7 +53,8 @@ chan_take(struct chan *ch, const void *data, uint32_t len, bool is_stderr)
 {
 	size_t n;
 
-	if (is_stderr || ch->ended || ch->bad != NULL || ch->kind != CHAN_SFTP)
+	if (is_stderr || ch->ended || ch->bad != NULL ||
+	    (ch->kind != CHAN_SFTP && ch->kind != CHAN_SCP))
 		return (int)len;
 	if (len > ch->c->d->config->window + BACKLOG_SLACK || len > INT_MAX) {
 		chan_bad(ch, "more data than the window allows");
@@ -133,7 +137,11 @@ send_out(struct chan *ch)
 		return;
 	if (n > WRITE_AT_ONCE)
 		n = WRITE_AT_ONCE;
-	sent = ssh_channel_write(ch->ssh, buf_data(&ch->out), (uint32_t)n);
+	sent = ch->to_stderr
+		       ? ssh_channel_write_stderr(ch->ssh, buf_data(&ch->out),
+						  (uint32_t)n)
+		       : ssh_channel_write(ch->ssh, buf_data(&ch->out),
+					   (uint32_t)n);
 	if (sent < 0) {
 		chan_bad(ch, "the channel cannot be written to");
 		return;
@@ -158,12 +166,15 @@ close_ssh(struct chan *ch, int status)
 static bool
 is_over(const struct chan *ch, int *status)
 {
-	*status = ch->bad != NULL || ch->kind != CHAN_SFTP;
+	*status = ch->bad != NULL	  ? 1
+		  : ch->kind == CHAN_TEXT ? ch->status
+		  : ch->kind == CHAN_SCP  ? scp_status(ch->scp)
+					  : ch->kind == CHAN_NEW;
 	if (ch->bad != NULL || ch->closed)
 		return true;
 	if (buf_len(&ch->out) > 0)
 		return false;
-	if (ch->kind == CHAN_TEXT)
+	if (ch->kind == CHAN_TEXT || (ch->scp != NULL && scp_over(ch->scp)))
 		return true;
 	if (ch->c->d->draining && chan_idle(ch)) {
 		*status = 0;
@@ -179,8 +190,10 @@ run_ssh(struct chan *ch)
 	int status;
 
 	if (!ch->ended) {
-		if (ch->kind == CHAN_SFTP)
+		if (ch->kind == CHAN_SFTP || ch->kind == CHAN_SCP)
 			resume(ch);
+		if (ch->kind == CHAN_SCP)
+			scp_run(ch->scp);
 		/* Raising the window takes input in, whose replies go out. */
 		raise_window(ch);
 		reqs_run(ch);

@@ -338,13 +338,21 @@ req_packet(struct chan *ch, const struct sftp_packet *packet)
 		take(ch, op, id, &in);
 }
 
-void
-req_abandon(struct handle *h)
+struct req *
+req_own(struct chan *ch, const struct op *op, struct handle *h)
 {
-	struct req *r = req_new(h->ch, &op_abandon, 0);
+	struct req *r = req_new(ch, op, 0);
 
 	r->silent = true;
 	r->h = h;
 	append(r);
+	conn_wake(ch->c);
+	return r;
+}
+
+void
+req_abandon(struct handle *h)
+{
+	req_own(h->ch, &op_abandon, h);
 	handle_detach(h);
 }

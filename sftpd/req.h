@@ -67,6 +67,9 @@ struct req {
 	struct vfs_attrs attrs;
 };
 
+/* A request of the server's own, which nobody is told the end of. */
+struct req *req_own(struct chan *ch, const struct op *op, struct handle *h);
+
 /* A packet that is not a WRITE. */
 void req_packet(struct chan *ch, const struct sftp_packet *packet);
 

@@ -327,7 +327,8 @@ test_two_channels_do_not_mix(void **state)
 static void
 test_a_shell_is_told_what_this_is(void **state)
 {
-	static const char text[] = "This service allows sftp only.\r\n";
+	static const char text[] = "This service allows sftp and scp only: "
+				   "there are no commands here.\r\n";
 	struct world *w = *state;
 	struct client *c;
 	ssh_channel ch;
@@ -339,18 +340,43 @@ test_a_shell_is_told_what_this_is(void **state)
 	ch = ssh_channel_new(c->ssh);
 	while ((rc = ssh_channel_open_session(ch)) == SSH_AGAIN)
 		world_turn(w);
-	while ((rc = ssh_channel_request_exec(ch, "id")) == SSH_AGAIN)
-		world_turn(w);
-	assert_int_equal(rc, SSH_ERROR);
 	while ((rc = ssh_channel_request_shell(ch)) == SSH_AGAIN)
 		world_turn(w);
 	assert_int_equal(rc, SSH_OK);
+	/* One request a channel. */
+	while ((rc = ssh_channel_request_exec(ch, "scp -t .")) == SSH_AGAIN)
+		world_turn(w);
+	assert_int_equal(rc, SSH_ERROR);
 	c->ch = ch;
 	while (!ssh_channel_is_eof(ch) || ssh_channel_is_open(ch))
 		world_turn(w);
 	assert_int_equal(buf_len(&c->in), strlen(text));
 	assert_memory_equal(buf_data(&c->in), text, strlen(text));
 	assert_int_equal(ssh_channel_get_exit_status(ch), 1);
+}
+
+static void
+test_other_commands_are_not_found(void **state)
+{
+	struct world *w = *state;
+	struct client *c;
+	ssh_channel ch;
+	int rc;
+
+	world_open(w);
+	c = client_new(w);
+	assert_int_equal(client_login(c, "ann", "secret"), SSH_AUTH_SUCCESS);
+	ch = ssh_channel_new(c->ssh);
+	while ((rc = ssh_channel_open_session(ch)) == SSH_AGAIN)
+		world_turn(w);
+	while ((rc = ssh_channel_request_exec(ch, "md5sum /a")) == SSH_AGAIN)
+		world_turn(w);
+	assert_int_equal(rc, SSH_OK);
+	c->ch = ch;
+	while (!ssh_channel_is_eof(ch) || ssh_channel_is_open(ch))
+		world_turn(w);
+	assert_int_equal(buf_len(&c->in), 0);
+	assert_int_equal(ssh_channel_get_exit_status(ch), 127);
 }
 
 /* Keys are changed by both sides in the middle of everything. */
@@ -477,6 +503,7 @@ main(void)
 		T(test_channels_are_limited),
 		T(test_two_channels_do_not_mix),
 		T(test_a_shell_is_told_what_this_is),
+		T(test_other_commands_are_not_found),
 		T(test_rekeying_loses_nothing),
 		T(test_drain_lets_what_is_under_way_end),
 		T(test_drain_without_connections_is_told_from_the_loop),
