@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/download.h"
 #include "bridge/http.h"
 #include "bridge/keylock.h"
 #include "bridge/quota.h"
@@ -116,6 +117,7 @@ bridge_open(struct bridge **out, struct conf *conf,
 		bridge_close(b);
 		return err;
 	}
+	b->downloads = downloads_new(b->loop);
 	b->uploads = uploads_new(b);
 	b->sweeper = sweeper_new(b->uploads);
 	b->quota = quota_new(b->uploads);
@@ -149,6 +151,7 @@ bridge_close(struct bridge *b)
 	quota_free(b->quota);
 	if (b->uploads)
 		uploads_free(b->uploads);
+	downloads_free(b->downloads);
 	auth_close(b->auth);
 	xferlog_free(b->xferlog);
 	for (i = 0; i < b->nstores; i++)

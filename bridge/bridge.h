@@ -21,6 +21,7 @@ struct spool;
 struct http;
 struct keylock_table;
 struct peer;
+struct downloads;
 struct uploads; /* bridge/upload.h: all that this worker drives */
 struct sweeper;
 struct quota;
@@ -82,6 +83,7 @@ struct bridge {
 	struct store **stores;
 	size_t nstores;
 	struct uploads *uploads;
+	struct downloads *downloads;
 	struct sweeper *sweeper;
 	struct quota *quota;
 	struct xferlog *xferlog; /* NULL: none is written */

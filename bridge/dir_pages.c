@@ -160,14 +160,16 @@ keep(struct slot *s, const struct store_result *res)
 	s->entries = mem_array(s->n + 1, sizeof(s->entries[0]));
 	for (size_t i = 0; i < s->n; i++) {
 		struct store_entry *e = &s->entries[i];
+		const char *key = res->entries[i].key;
+		const char *etag = res->entries[i].etag;
 
 		*e = res->entries[i];
 		e->key = at;
-		at = stpcpy(at, res->entries[i].key) + 1;
-		if (!e->etag)
+		at = stpcpy(at, key) + 1;
+		if (!etag)
 			continue;
 		e->etag = at;
-		at = stpcpy(at, res->entries[i].etag) + 1;
+		at = stpcpy(at, etag) + 1;
 	}
 }
 

@@ -63,6 +63,7 @@ struct http_reply {
 	const char *why; /* libcurl's words, "" when HTTP_DONE */
 	const void *body;
 	size_t len;
+	unsigned char **owned; /* body; set to NULL by who takes it over */
 	const struct http_request *request; /* for http_reply_header() */
 };
 
@@ -84,6 +85,7 @@ struct http_call {
 	int fd;
 	uint64_t off, len;
 	size_t reply_max; /* bytes of the reply's body */
+	size_t expected;  /* bytes that it will have, 0: not known */
 	bool once;	  /* never twice, not even by libcurl */
 	/*
 	 * For a reply that may take its time: 0, or instead of the host's, and

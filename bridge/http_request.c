@@ -42,6 +42,7 @@ request_new(struct http_host *host, const struct http_call *call)
 	r->fd = call->fd;
 	r->off = call->off;
 	r->len = call->len;
+	r->expected = call->expected;
 	r->once = call->once;
 	r->stall_timeout_ms = call->stall_timeout_ms;
 	r->stall_bytes = 1;
@@ -68,7 +69,7 @@ request_free(struct http_request *r)
 bool
 request_is_bulk(const struct http_request *r)
 {
-	return r->len >= BULK_BYTES;
+	return r->len >= BULK_BYTES || r->expected >= BULK_BYTES;
 }
 
 /*
@@ -167,6 +168,9 @@ on_body(char *data, size_t size, size_t count, void *arg)
 {
 	struct http_request *r = arg;
 
+	/* All of it at once: growing would copy what came over and over. */
+	if (!r->body.data && size * count < r->expected)
+		buf_reserve(&r->body, r->expected);
 	buf_add(&r->body, data, size * count);
 	if (!r->body.failed)
 		return size * count;
@@ -285,6 +289,7 @@ request_finish(struct http_request *r, CURLcode code)
 		p->why = "the body could not be read";
 	p->body = buf_data(&r->body);
 	p->len = buf_len(&r->body);
+	p->owned = &r->body.data;
 	p->request = r;
 }
 

@@ -45,6 +45,7 @@ struct http_request {
 	const unsigned char *data;
 	int fd;
 	uint64_t off, len;
+	size_t expected;
 	unsigned stall_timeout_ms;
 	uint64_t stall_bytes;
 

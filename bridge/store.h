@@ -167,6 +167,11 @@ struct store_result {
 	const char *next; /* marker of the next page, NULL on the last */
 	const void *data; /* get */
 	size_t len;
+	/*
+	 * get: malloc'ed memory that begins with data. Whoever sets it to NULL
+	 * has taken it over. NULL: data can only be copied.
+	 */
+	unsigned char **owned;
 };
 
 typedef void store_done_fn(void *arg, const struct store_result *res);

@@ -260,6 +260,7 @@ local_get(struct local_job *j)
 		got += (size_t)r;
 	}
 	j->res.data = j->data;
+	j->res.owned = &j->data;
 	j->res.len = got;
 	return ERR_OK;
 }

@@ -66,7 +66,7 @@ struct s3_job {
 	struct store_body body; /* text is sent from data */
 	struct buf text;	/* an XML body */
 	char payload[65];	/* x-amz-content-sha256 */
-	size_t reply_max;
+	size_t reply_max, reply_expected;
 	bool once, patient;
 	bool resent; /* after the clock was set right */
 	bool no_crc; /* for this upload the server wants none */

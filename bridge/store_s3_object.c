@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls on whole objects: put, head, get, delete. */
+/* Calls on whole objects: put, head, delete. */
 #include "bridge/store_s3.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,77 +77,6 @@ s3_head(struct store *s, struct store_call *c)
 
 	s3_request(j, "HEAD", c->key);
 	s3_send(j, head_done);
-}
-
-/* get */
-
-/*
- * A part of the object must be the part that was asked for, as far as the
- * object reaches; a server may send a whole small object instead.
- */
-static const char *
-range_fault(const struct s3_job *j)
-{
-	const struct store_call *c = j->call;
-	const char *range = http_reply_header(j->reply, "content-range");
-	unsigned long long first, last, total, end = c->off + c->len;
-
-	if (j->reply->status == 200)
-		return c->off == 0 ? NULL : "the store ignores ranges";
-	if (j->reply->status != 206 || !range ||
-	    sscanf(range, "bytes %llu-%llu/%llu", &first, &last, &total) != 3)
-		return "the store's answer is not clear";
-	if (end > total)
-		end = total;
-	if (first != c->off || last + 1 != end ||
-	    j->reply->len != last + 1 - first)
-		return "the store sent another range";
-	return NULL;
-}
-
-static void
-get_done(struct s3_job *j, enum err err)
-{
-	struct store_result res = { .err = ERR_OK };
-	const struct store_call *c = j->call;
-
-	if (j->reply->end == HTTP_DONE && j->reply->status == 416) {
-		s3_done(j, &res); /* behind the end: no bytes */
-		return;
-	}
-	if (err) {
-		s3_fail_reply(j, err);
-		return;
-	}
-	res.why = range_fault(j);
-	if (res.why) {
-		res.err = ERR_IO;
-		s3_done(j, &res);
-		return;
-	}
-	s3_read_object(j, &res.object);
-	if (c->etag && strcmp(c->etag, res.object.etag) != 0) {
-		s3_fail(j, ERR_CONFLICT, "the object has changed");
-		return;
-	}
-	res.data = j->reply->body;
-	res.len = j->reply->len < c->len ? j->reply->len : (size_t)c->len;
-	s3_done(j, &res);
-}
-
-void
-s3_get(struct store *s, struct store_call *c)
-{
-	struct s3_job *j = s3_job_new(s, c);
-
-	s3_request(j, "GET", c->key);
-	s3_header(j, "range", "bytes=%llu-%llu", (unsigned long long)c->off,
-		  (unsigned long long)(c->off + c->len - 1));
-	if (c->etag)
-		s3_header(j, "if-match", "\"%s\"", c->etag);
-	if (j->reply_max < c->len)
-		j->reply_max = c->len;
-	s3_send(j, get_done);
 }
 
 /* delete */

@@ -50,6 +50,7 @@ clear_request(struct s3_job *j)
 	j->patient = false;
 	j->resent = false;
 	j->reply_max = S3_REPLY_MAX;
+	j->reply_expected = 0;
 	memcpy(j->payload, EMPTY_SHA256, sizeof(EMPTY_SHA256));
 }
 
@@ -254,6 +255,7 @@ transmit(struct s3_job *j)
 		.off = j->body.off,
 		.len = j->body.len,
 		.reply_max = j->reply_max,
+		.expected = j->reply_expected,
 		.once = j->once,
 		.stall_timeout_ms = j->patient ? S3_PATIENCE_MS : 0,
 	};

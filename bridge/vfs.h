@@ -150,8 +150,9 @@ bool vfs_file_acks(const struct vfs_file *f);
 bool vfs_file_paused(const struct vfs_file *f);
 
 /*
- * At most STORE_GET_MAX bytes; n == 0 with ERR_OK is the end of the file. Of a
- * file that is open for writing too: what was published, until something is
+ * Perhaps fewer bytes than asked for; n == 0 with ERR_OK is the end of the
+ * file. ERR_CONFLICT: the object was replaced since it was opened. Of a file
+ * that is open for writing too: what was published, until something is
  * written, and then what is not yet in the store, else ERR_INVALID.
  */
 typedef void vfs_read_fn(void *arg, enum err err, const char *why,

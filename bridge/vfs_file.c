@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/download.h"
 #include "bridge/vfs_private.h"
 #include "lib/clock.h"
 
@@ -14,7 +15,7 @@ file_gone(void *arg)
 
 	if (f->w)
 		upload_file_drop(f->w);
-	download_free(f->r, false);
+	vfs_read_end(f, false);
 	free(f);
 }
 
@@ -154,7 +155,7 @@ vfs_file_read(struct vfs_file *f, uint64_t off, size_t n, vfs_read_fn *fn,
 	struct vfs_call *c;
 
 	if (!f->r && o && f->readable)
-		f->r = download_new(f->s, &f->name, o);
+		vfs_read_begin(f, o);
 	if (f->r && (o || !f->w)) {
 		download_read(f->r, off, n, fn, arg);
 		return;
@@ -277,6 +278,6 @@ vfs_file_close(struct vfs_file *f, enum vfs_end how, vfs_done_fn *fn, void *arg)
 		c->uc = upload_file_close(f->w, how == VFS_COMPLETE, synced, c);
 	else
 		vfs_call_end_soon(c, ERR_OK, NULL);
-	download_free(f->r, how == VFS_COMPLETE);
+	vfs_read_end(f, how == VFS_COMPLETE);
 	free(f);
 }

@@ -97,25 +97,26 @@ void vfs_live_below(struct vfs_call *c, journal_done_fn *fn);
 
 void vfs_open_read(struct vfs_call *c); /* vfs_read.c */
 
+struct download;
+
 struct vfs_file {
 	struct session_call gone;
 	struct session *s;
 	struct upload_file *w; /* opened for writing */
 	struct download *r;    /* opened for reading, or read so far */
+	uint64_t read_since;   /* ms */
 	bool readable;	       /* opened for both */
 	struct vfs_name name;
 	int64_t mtime; /* of what was opened for reading */
 };
 struct vfs_file *vfs_file_new(struct vfs_call *c);
 
-struct download;
-struct download *download_new(struct session *s, const struct vfs_name *n,
-			      const struct store_object *o);
-/* whole: the client took all that it was given, and wanted no more. */
-void download_free(struct download *d, bool whole);
-uint64_t download_size(const struct download *d);
-void download_source(const struct download *d, struct store_object *o);
-void download_read(struct download *d, uint64_t off, size_t n, vfs_read_fn *fn,
-		   void *arg);
+/*
+ * vfs_read.c: begins to read an object, and ends that with a line in the log
+ * of transfers. whole: the client took all that it was given, and wanted no
+ * more.
+ */
+void vfs_read_begin(struct vfs_file *f, const struct store_object *o);
+void vfs_read_end(struct vfs_file *f, bool whole);
 
 #endif

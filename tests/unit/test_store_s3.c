@@ -194,6 +194,72 @@ test_get_checks_the_range(void **state)
 	assert_int_equal(got.err, ERR_IO);
 }
 
+/* Replies that end before their body does. */
+#define PART(tag, range, length, text)                                         \
+	{                                                                      \
+		.reply =                                                       \
+			"HTTP/1.1 206 x\r\n" tag "Content-Range: bytes " range \
+			"/100\r\nContent-Length: " length "\r\n\r\n" text,     \
+		.closes = true                                                 \
+	}
+#define MINE "ETag: \"mine\"\r\n"
+
+static void
+test_get_goes_on_where_it_broke(void **state)
+{
+	const struct script_step steps[] = {
+		PART(MINE, "2-7", "6", "ab"),
+		PART(MINE, "4-7", "4", "c"),
+		PART(MINE, "5-7", "3", "def"),
+	};
+
+	(void)state;
+	open_store(steps, 3, "");
+	get(2, 6, "mine");
+	assert_int_equal(got.err, ERR_OK);
+	assert_int_equal(got.len, 6);
+	assert_memory_equal(got.data, "abcdef", 6);
+	must_say(0, "\r\nrange: bytes=2-7\r\n");
+	must_say(1, "\r\nrange: bytes=4-7\r\n");
+	must_say(2, "\r\nrange: bytes=5-7\r\n");
+	must_say(2, "\r\nif-match: \"mine\"\r\n");
+}
+
+static void
+test_get_that_broke_does_not_go_on_with_another_object(void **state)
+{
+	const struct script_step steps[] = {
+		PART(MINE, "2-7", "6", "ab"),
+		{ .reply = body("412 x", "<Error><Code>PreconditionFailed"
+					 "</Code></Error>") },
+		PART("", "2-7", "6", "ab"),
+	};
+
+	(void)state;
+	open_store(steps, 3, "");
+	get(2, 6, "mine");
+	assert_int_equal(got.err, ERR_CONFLICT);
+	get(2, 6, NULL); /* nothing tells whether it is the same */
+	assert_int_equal(got.err, ERR_AGAIN);
+	assert_int_equal(script_requests(w.script), 3);
+}
+
+static void
+test_get_that_breaks_again_and_again_is_given_up(void **state)
+{
+	const struct script_step steps[] = {
+		PART(MINE, "2-7", "6", "a"), PART(MINE, "3-7", "5", "b"),
+		PART(MINE, "4-7", "4", "c"), PART(MINE, "5-7", "3", "d"),
+		PART(MINE, "6-7", "2", "e"),
+	};
+
+	(void)state;
+	open_store(steps, 5, "");
+	get(2, 6, "mine");
+	assert_int_equal(got.err, ERR_AGAIN);
+	assert_int_equal(script_requests(w.script), 4);
+}
+
 static void
 test_get_takes_a_whole_small_object(void **state)
 {
@@ -454,6 +520,10 @@ main(void)
 		WITH_HTTP(test_outcome_of_a_put_is_unknown_or_not),
 		WITH_HTTP(test_list_takes_what_belongs_there),
 		WITH_HTTP(test_get_checks_the_range),
+		WITH_HTTP(test_get_goes_on_where_it_broke),
+		WITH_HTTP(
+			test_get_that_broke_does_not_go_on_with_another_object),
+		WITH_HTTP(test_get_that_breaks_again_and_again_is_given_up),
 		WITH_HTTP(test_get_takes_a_whole_small_object),
 		WITH_HTTP(test_head_reads_times_and_ids),
 		WITH_HTTP(test_clock_is_set_after_the_server),
