@@ -11,6 +11,7 @@
 #define SECTION "ftp"
 #define PORTS_DEFAULT "40000-40999"
 #define BANNER_MAX 200 /* bytes */
+#define MOTD_MAX 4096
 
 static void
 read_tls(struct conf *conf, struct ftpd_config *out)
@@ -136,6 +137,7 @@ read_limits(struct conf *conf, struct ftpd_config *out)
 			      "expected one line of at most %d bytes",
 			      BANNER_MAX);
 	out->banner = mem_strdup(banner);
+	out->motd = conf_text(conf, SECTION, "motd_file", MOTD_MAX);
 }
 
 void
@@ -156,5 +158,6 @@ ftpd_config_free(struct ftpd_config *cfg)
 	mem_wipe_free(cfg->chain_pem);
 	mem_wipe_free(cfg->key_pem);
 	free(cfg->banner);
+	free(cfg->motd);
 	*cfg = (struct ftpd_config){ .tls = FTPD_TLS_REQUIRED };
 }

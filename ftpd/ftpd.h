@@ -40,6 +40,7 @@ struct ftpd_config {
 	size_t npublic;	    /* 0: the local address */
 	bool private_local; /* the local one for clients in private networks */
 	char *banner;
+	char *motd; /* shown behind the log-in; NULL: nothing */
 	unsigned idle_timeout_ms;
 	unsigned data_timeout_ms;
 	unsigned login_grace_ms;

@@ -8,6 +8,8 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
+#define WELCOME_MAX 32768 /* bytes; each line break takes six */
+
 /* The user goes, the connection stays. False when it has to go too. */
 static bool
 log_out(struct control *c)
@@ -61,6 +63,27 @@ refused(struct control *c, enum err err)
 		control_reply(c, 530, "Log-in is not possible now.");
 }
 
+/* A reply of as many lines as the message has, and one. */
+static void
+welcome(struct control *c)
+{
+	const char *s = c->ftpd->config->motd;
+	struct buf b;
+	size_t n;
+
+	buf_init(&b, WELCOME_MAX);
+	while (s && *s) {
+		n = strcspn(s, "\r\n");
+		buf_printf(&b, "230-%.*s\r\n", (int)n, s);
+		s += n;
+		s += *s == '\r';
+		s += *s == '\n';
+	}
+	buf_add_text(&b, "230 Logged in.\r\n");
+	control_send(c, &b);
+	buf_free(&b);
+}
+
 static void
 logged_in(void *arg, enum err err)
 {
@@ -70,7 +93,7 @@ logged_in(void *arg, enum err err)
 		refused(c, err);
 	} else {
 		c->logged_in = true;
-		control_reply(c, 230, "Logged in.");
+		welcome(c);
 	}
 	control_done(c);
 }

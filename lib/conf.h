@@ -56,6 +56,13 @@ typedef void conf_file_fn(void *arg, const char *section, const char *key,
 			  const char *path);
 void conf_files(const struct conf *c, conf_file_fn *fn, void *arg);
 
+/*
+ * The text in the file that the value names, at most max bytes without control
+ * characters; NULL when the key is absent. The caller frees it.
+ */
+char *conf_text(struct conf *c, const char *section, const char *key,
+		size_t max);
+
 /* Index of the value in a NULL-ended list of words; def_index when absent. */
 int conf_choice(struct conf *c, const char *section, const char *key,
 		const char *const *words, int def_index);

@@ -84,11 +84,37 @@ read_software(struct conf *conf)
 	return mem_strdup(s);
 }
 
+/* RFC 4252 section 5.4: lines end in CR LF. Takes text. */
+static char *
+with_crlf(char *text)
+{
+	char *out = mem_alloc(2 * strlen(text) + 3), *at = out;
+	const char *s;
+
+	for (s = text; *s; s++) {
+		if (*s == '\r')
+			continue;
+		if (*s == '\n')
+			*at++ = '\r';
+		*at++ = *s;
+	}
+	if (at > out && at[-1] != '\n')
+		memcpy(at, "\r\n", 2);
+	free(text);
+	return out;
+}
+
 static char *
 read_banner(struct conf *conf)
 {
 	const char *s = conf_str(conf, SECTION, "banner", NULL);
+	char *text = conf_text(conf, SECTION, "banner_file", BANNER_MAX);
 
+	if (text != NULL && s != NULL)
+		conf_complain(conf, SECTION, "banner_file",
+			      "expected this or banner, not both");
+	if (text != NULL)
+		return with_crlf(text);
 	if (s == NULL || s[0] == '\0')
 		return NULL;
 	if (strlen(s) > BANNER_MAX)
