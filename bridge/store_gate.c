@@ -101,10 +101,9 @@ first_held(const struct store_queue *q)
 {
 	struct store_op *op;
 
-	DL_FOREACH (q->live, op) {
+	for (op = q->live; op; op = op->next)
 		if (op->state == OP_HELD)
 			return op;
-	}
 	return NULL;
 }
 
@@ -188,11 +187,10 @@ probe_key(const struct store_queue *q)
 {
 	const struct store_op *op;
 
-	DL_FOREACH (q->live, op) {
+	for (op = q->live; op; op = op->next)
 		if (op->state == OP_HELD && op->call.kind != STORE_CALL_LIST &&
 		    op->call.key && *op->call.key)
 			return op->call.key;
-	}
 	return PROBE_KEY;
 }
 

@@ -421,13 +421,42 @@ upload_replay(struct upload *u)
 	upload_resume(u, PAUSE_HOLD | PAUSE_DISK);
 }
 
+/* What the spool does not take now is held in memory; may fail u. */
+static void
+take_bytes(struct upload *u, uint64_t off, const unsigned char *data, size_t n)
+{
+	enum err err = ERR_OK;
+	size_t done = 0;
+
+	u->last_ms = clock_ms();
+	u->received += n;
+	ledger_add(u->all->b->ledger, LEDGER_RECEIVED, n);
+	if (u->phase == PHASE_IDLE)
+		err = upload_decide(u, off);
+	if (!err && u->ends_here && n)
+		err = ERR_INVALID;
+	if (!err && !u->hold && !u->preparing && n && charge_take(u, off + n))
+		err = spool_bytes(u, off, data, n, &done);
+	if (spool_full(err)) {
+		spool_wait(u, err);
+		err = ERR_OK;
+	}
+	if (err)
+		write_failed(u, err, off);
+	else if (!u->failed && done < n &&
+		 hold_add(u, off + done, data + done, n - done))
+		upload_fail(u, ERR_NO_SPACE,
+			    u->paused & PAUSE_DISK
+				    ? UPLOAD_SPOOL_FULL
+				    : "more came than can be held in memory");
+}
+
 enum err
 upload_file_write(struct upload_file *f, uint64_t off, const void *data,
 		  size_t n, const char **why)
 {
 	struct upload *u = f->u;
 	enum err err = ERR_OK;
-	size_t done = 0;
 
 	*why = err_text(ERR_OK);
 	if (!u) {
@@ -436,26 +465,7 @@ upload_file_write(struct upload_file *f, uint64_t off, const void *data,
 	}
 	u->busy++;
 	if (!u->failed) {
-		u->last_ms = clock_ms();
-		u->received += n;
-		ledger_add(u->all->b->ledger, LEDGER_RECEIVED, n);
-		if (u->phase == PHASE_IDLE)
-			err = upload_decide(u, off);
-		if (!err && u->ends_here && n)
-			err = ERR_INVALID;
-		if (!err && !u->hold && !u->preparing && n &&
-		    charge_take(u, off + n))
-			err = spool_bytes(u, off, data, n, &done);
-		if (spool_full(err)) {
-			spool_wait(u, err);
-			err = ERR_OK;
-		}
-		if (!err && !u->failed && done < n &&
-		    hold_add(u, off + done, (const unsigned char *)data + done,
-			     n - done))
-			upload_fail(u, ERR_NO_SPACE, UPLOAD_SPOOL_FULL);
-		if (err)
-			write_failed(u, err, off);
+		take_bytes(u, off, data, n);
 		flow_rate(u, n);
 	}
 	if (u->failed) {
