@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The swift driver: its login, and answers that a real cluster seldom gives. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "bridge/http.h"
+#include "bridge/store.h"
+#include "bridge/swift_auth.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "tests/unit/http_script.h"
+
+#define MANY 200
+#define HELD 8 /* fewer than the connections of a store */
+#define TRANS "X-Trans-Id: tx1\r\n"
+#define EMPTY "Content-Length: 0\r\n\r\n"
+#define LOGIN(token)                              \
+	"HTTP/1.1 200 OK\r\nX-Auth-Token: " token \
+	"\r\nX-Auth-Token-Expires: 3600\r\n" EMPTY
+#define ID "0123456789abcdef0123456789abcdef"
+#define OBJECT                                       \
+	"HTTP/1.1 200 OK\r\n" TRANS                  \
+	"Etag: 900150983cd24fb0d6963f7d28e17f72\r\n" \
+	"X-Object-Meta-Sluice-Id: " ID "\r\n" EMPTY
+#define STATUS(words) "HTTP/1.1 " words "\r\n" TRANS EMPTY
+#define NOT_FOUND STATUS("404 Not Found")
+#define CREATED STATUS("201 Created")
+
+struct got {
+	bool done, ambiguous;
+	enum err err;
+};
+
+static struct loop *loop;
+static struct http *http;
+static struct conf *conf;
+static struct store *store;
+static struct script *script;
+static char run_dir[64];
+
+static void
+on_done(void *arg, const struct store_result *r)
+{
+	struct got *g = arg;
+
+	assert_false(g->done);
+	g->done = true;
+	g->err = r->err;
+	g->ambiguous = r->ambiguous;
+}
+
+static void
+wait_done(struct got *g)
+{
+	uint64_t end = clock_ms() + 60000;
+
+	while (!g->done && clock_ms() < end)
+		loop_turn(loop, 1000);
+	assert_true(g->done);
+}
+
+static void
+open_again(const char *daemon)
+{
+	struct store_env env = { .loop = loop, .http = http };
+	char path[] = "swift.XXXXXX", text[1024];
+	int fd = mkstemp(path);
+
+	store_close(store);
+	conf_free(conf);
+	snprintf(text, sizeof(text),
+		 "%s[store.t]\ntype = swift\nauth = v1\n"
+		 "auth_url = http://127.0.0.1:%u/auth/v1.0\nuser = a:u\n"
+		 "password = secret\nstorage_url = http://127.0.0.1:%u/v1/A\n"
+		 "container = c\ntries = 1\n",
+		 daemon, script_port(script), script_port(script));
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	conf = conf_load(path);
+	unlink(path);
+	assert_int_equal(store_open(&store, conf, "t", &env), ERR_OK);
+}
+
+static void
+open_store(const struct script_step *steps, size_t n)
+{
+	script = script_new(steps, n);
+	open_again("");
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	log_open("test", "stderr", LOG_LEVEL_ERROR);
+	loop = loop_new();
+	http = http_new(loop);
+	run_dir[0] = '\0';
+	return 0;
+}
+
+static void
+remove_run_dir(void)
+{
+	char path[128];
+
+	if (!run_dir[0])
+		return;
+	snprintf(path, sizeof(path), "%s/store.t.token", run_dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/store.t.token.lock", run_dir);
+	unlink(path);
+	rmdir(run_dir);
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	store_close(store);
+	store = NULL;
+	loop_turn(loop, 0);
+	http_free(http);
+	loop_turn(loop, 0);
+	loop_free(loop);
+	script_free(script);
+	conf_free(conf);
+	conf = NULL;
+	remove_run_dir();
+	return 0;
+}
+
+static enum err
+head(void)
+{
+	struct got g = { 0 };
+
+	store_head(store, "key", on_done, &g);
+	wait_done(&g);
+	return g.err;
+}
+
+static bool
+says(unsigned i, const char *text)
+{
+	return strstr(script_head(script, i), text) != NULL;
+}
+
+/* Logging in. */
+
+static void
+test_one_login_serves_all_calls(void **state)
+{
+	static struct script_step steps[MANY + 1];
+	static struct got all[MANY];
+
+	(void)state;
+	memset(all, 0, sizeof(all));
+	steps[0].reply = LOGIN("tok1");
+	for (size_t i = 1; i <= MANY; i++)
+		steps[i].reply = OBJECT;
+	open_store(steps, MANY + 1);
+	for (size_t i = 0; i < MANY; i++)
+		store_head(store, "key", on_done, &all[i]);
+	for (size_t i = 0; i < MANY; i++) {
+		wait_done(&all[i]);
+		assert_int_equal(all[i].err, ERR_OK);
+	}
+	assert_int_equal(script_requests(script), MANY + 1);
+	assert_true(says(0, "GET /auth/v1.0 "));
+	assert_true(says(0, "X-Auth-Key: secret\r\n"));
+	for (unsigned i = 1; i <= MANY; i++)
+		assert_true(says(i, "X-Auth-Token: tok1\r\n"));
+}
+
+static void
+test_a_token_that_all_calls_see_refused_is_renewed_once(void **state)
+{
+	struct script_step steps[2 * HELD + 2] = { { 0 } };
+	struct got all[HELD] = { { 0 } };
+
+	(void)state;
+	steps[0].reply = LOGIN("tok1");
+	for (size_t i = 1; i <= HELD; i++) {
+		steps[i].reply = STATUS("401 Unauthorized");
+		steps[i].holds = true;
+		steps[HELD + 1 + i].reply = OBJECT;
+	}
+	steps[HELD + 1].reply = LOGIN("tok2");
+	open_store(steps, 2 * HELD + 2);
+	for (size_t i = 0; i < HELD; i++)
+		store_head(store, "key", on_done, &all[i]);
+	while (script_held(script) < HELD)
+		loop_turn(loop, 10);
+	script_release(script);
+	for (size_t i = 0; i < HELD; i++) {
+		wait_done(&all[i]);
+		assert_int_equal(all[i].err, ERR_OK);
+	}
+	assert_int_equal(script_requests(script), 2 * HELD + 2);
+	assert_true(says(HELD + 1, "GET /auth/v1.0 "));
+	for (unsigned i = HELD + 2; i < 2 * HELD + 2; i++)
+		assert_true(says(i, "X-Auth-Token: tok2\r\n"));
+}
+
+static void
+test_a_new_token_that_is_refused_does_not_mean_denied(void **state)
+{
+	const struct script_step steps[] = {
+		{ .reply = LOGIN("tok1") },
+		{ .reply = STATUS("401 Unauthorized") },
+		{ .reply = LOGIN("tok2") },
+		{ .reply = STATUS("401 Unauthorized") },
+	};
+
+	(void)state;
+	open_store(steps, 4);
+	assert_int_equal(head(), ERR_AGAIN);
+	assert_int_equal(script_requests(script), 4);
+}
+
+static void
+test_only_the_login_service_denies(void **state)
+{
+	const struct script_step steps[] = {
+		{ .reply = STATUS("503 Busy") },
+		{ .reply = STATUS("401 Unauthorized") },
+		{ .reply = LOGIN("tok1") },
+		{ .reply = OBJECT },
+	};
+
+	(void)state;
+	open_store(steps, 4);
+	assert_int_equal(head(), ERR_AGAIN);
+	assert_int_equal(head(), ERR_DENIED);
+	assert_int_equal(head(), ERR_OK);
+}
+
+static void
+test_processes_share_a_token(void **state)
+{
+	const struct script_step steps[] = {
+		{ .reply = LOGIN("tok1") },
+		{ .reply = OBJECT },
+		{ .reply = OBJECT },
+		{ .reply = STATUS("401 Unauthorized") },
+		{ .reply = LOGIN("tok2") },
+		{ .reply = OBJECT },
+	};
+	char daemon[128], file[128];
+	struct stat st;
+
+	(void)state;
+	str_copy(run_dir, sizeof(run_dir), "swift-run.XXXXXX");
+	assert_non_null(mkdtemp(run_dir));
+	snprintf(daemon, sizeof(daemon), "[daemon]\nrun_dir = %s\n", run_dir);
+	script = script_new(steps, 6);
+	open_again(daemon);
+	assert_int_equal(head(), ERR_OK);
+	snprintf(file, sizeof(file), "%s/store.t.token", run_dir);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	open_again(daemon); /* as another process would */
+	assert_int_equal(head(), ERR_OK);
+	assert_int_equal(script_requests(script), 3);
+	/* A token in the file that was refused is not taken from it again. */
+	open_again(daemon);
+	assert_int_equal(head(), ERR_OK);
+	assert_int_equal(script_requests(script), 6);
+}
+
+static const char catalogue[] =
+	"{\"token\":{\"expires_at\":\"2026-11-21T10:10:00.000000Z\","
+	"\"issued_at\":\"2026-11-21T10:00:00.000000Z\",\"catalog\":["
+	"{\"type\":\"identity\",\"endpoints\":[{\"interface\":\"public\","
+	"\"region\":\"R1\",\"url\":\"http://k\"}]},"
+	"{\"type\":\"object-store\",\"endpoints\":["
+	"{\"interface\":\"internal\",\"region\":\"R1\",\"url\":\"http://i1\"},"
+	"{\"interface\":\"public\",\"region\":\"R1\",\"url\":\"http://p1\"},"
+	"{\"interface\":\"public\",\"region_id\":\"R2\",\"url\":\"http://p2\"}"
+	"]}]}}";
+
+static void
+test_the_catalogue_is_searched_by_region_and_interface(void **state)
+{
+	static const struct {
+		const char *region, *interface, *url;
+	} cases[] = {
+		{ "", "public", "http://p1" },
+		{ "R2", "public", "http://p2" },
+		{ "R1", "internal", "http://i1" },
+		{ "R2", "internal", NULL },
+		{ "R3", "public", NULL },
+	};
+	long lives = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *url =
+			swift_catalogue_url(catalogue, sizeof(catalogue) - 1,
+					    cases[i].region, cases[i].interface,
+					    &lives);
+
+		if (cases[i].url)
+			assert_string_equal(url, cases[i].url);
+		else
+			assert_null(url);
+		assert_int_equal(lives, 600);
+		free(url);
+	}
+	assert_null(swift_catalogue_url("{", 1, "", "public", &lives));
+}
+
+/* Answers. */
+
+static void
+test_statuses_are_told_apart(void **state)
+{
+	static const struct {
+		const char *reply;
+		enum err err;
+	} cases[] = {
+		{ STATUS("403 Forbidden"), ERR_DENIED },
+		{ NOT_FOUND, ERR_NOT_FOUND },
+		{ "HTTP/1.1 404 Not Found\r\n" EMPTY, ERR_AGAIN },
+		{ STATUS("413 Too Large"), ERR_TOO_LARGE },
+		{ STATUS("422 Unprocessable"), ERR_CORRUPT },
+		{ STATUS("429 Slow"), ERR_AGAIN },
+		{ STATUS("498 Rate Limited"), ERR_AGAIN },
+		{ STATUS("507 Full"), ERR_NO_SPACE },
+		{ STATUS("302 Elsewhere"), ERR_IO },
+		{ STATUS("503 Busy"), ERR_AGAIN },
+	};
+	enum { N = sizeof(cases) / sizeof(cases[0]) };
+	struct script_step steps[N + 1] = { { .reply = LOGIN("tok1") } };
+
+	(void)state;
+	for (size_t i = 0; i < N; i++)
+		steps[i + 1].reply = cases[i].reply;
+	open_store(steps, N + 1);
+	for (size_t i = 0; i < N; i++)
+		assert_string_equal(err_name(head()), err_name(cases[i].err));
+}
+
+static void
+test_a_quota_of_the_store_is_no_size_limit(void **state)
+{
+	const struct script_step steps[] = {
+		{ .reply = LOGIN("tok1") },
+		{ .reply = "HTTP/1.1 413 Too Large\r\n" TRANS
+			   "Content-Length: 21\r\n\r\nUpload exceeds quota." },
+	};
+	struct got g = { 0 };
+
+	(void)state;
+	open_store(steps, 2);
+	store_get(store, "key", NULL, (struct store_range){ 0, 10 }, on_done,
+		  &g);
+	wait_done(&g);
+	assert_int_equal(g.err, ERR_NO_SPACE);
+}
+
+/* Complete, up to the manifest, whose answer is a status and a body. */
+static struct got
+complete(const char *status, const char *json)
+{
+	const struct store_target t = { .key = "key", .backend_id = ID };
+	const struct store_part part = { .no = 1, .len = 3, .etag = "x" };
+	char last[512];
+	const struct script_step steps[] = {
+		{ .reply = LOGIN("tok1") },
+		{ .reply = OBJECT },	/* the upload */
+		{ .reply = NOT_FOUND }, /* what is replaced */
+		{ .reply = CREATED },	/* the owner */
+		{ .reply = last },
+		{ .reply = STATUS("204 No Content") }, /* nothing astray */
+		{ .reply = STATUS("204 No Content") }, /* the upload */
+	};
+	struct got g = { 0 };
+
+	snprintf(last, sizeof(last),
+		 "HTTP/1.1 %s\r\n" TRANS "Content-Length: %zu\r\n\r\n%s",
+		 status, strlen(json), json);
+	open_store(steps, 7);
+	store_complete(store, t, &part, 1, on_done, &g);
+	wait_done(&g);
+	assert_true(says(4, "PUT /v1/A/c/key?multipart-manifest=put&"
+			    "heartbeat=on "));
+	return g;
+}
+
+static void
+test_a_manifest_may_fail_after_its_status(void **state)
+{
+	struct got g = complete("202 Accepted",
+				"  {\"Response Status\": \"400 Bad Request\","
+				" \"Errors\": [[\"/s/p\", \"404\"]]}");
+
+	(void)state;
+	assert_int_equal(g.err, ERR_CORRUPT);
+	assert_false(g.ambiguous);
+	assert_int_equal(script_requests(script), 5);
+}
+
+static void
+test_a_manifest_that_the_cluster_failed_on_is_unknown(void **state)
+{
+	struct got g = complete("202 Accepted",
+				"   {\"Response Status\": \"503 Busy\"}");
+
+	(void)state;
+	assert_int_equal(g.err, ERR_AGAIN);
+	assert_true(g.ambiguous);
+	assert_int_equal(script_requests(script), 5);
+}
+
+static void
+test_a_manifest_whose_answer_is_cut_off_is_unknown(void **state)
+{
+	struct got g = complete("202 Accepted", "          ");
+
+	(void)state;
+	assert_int_equal(g.err, ERR_AGAIN);
+	assert_true(g.ambiguous);
+	assert_int_equal(script_requests(script), 5);
+}
+
+static void
+test_a_manifest_refused_at_once_is_told(void **state)
+{
+	struct got g = complete("400 Bad Request",
+				"{\"Errors\": [[\"/s/p\", \"404\"]]}");
+
+	(void)state;
+	assert_int_equal(g.err, ERR_CORRUPT);
+	assert_false(g.ambiguous);
+}
+
+static void
+test_a_manifest_that_worked_ends_the_upload(void **state)
+{
+	struct got g = complete("202 Accepted",
+				" {\"Response Status\": \"201 Created\", "
+				"\"Etag\": \"\\\"abc\\\"\"}");
+
+	(void)state;
+	assert_int_equal(g.err, ERR_OK);
+	assert_int_equal(script_requests(script), 7);
+	assert_true(says(6, "DELETE /v1/A/c_segments/uploads/"));
+}
+
+#define WITH_STORE(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_STORE(test_one_login_serves_all_calls),
+		WITH_STORE(
+			test_a_token_that_all_calls_see_refused_is_renewed_once),
+		WITH_STORE(
+			test_a_new_token_that_is_refused_does_not_mean_denied),
+		WITH_STORE(test_only_the_login_service_denies),
+		WITH_STORE(test_processes_share_a_token),
+		cmocka_unit_test(
+			test_the_catalogue_is_searched_by_region_and_interface),
+		WITH_STORE(test_statuses_are_told_apart),
+		WITH_STORE(test_a_quota_of_the_store_is_no_size_limit),
+		WITH_STORE(test_a_manifest_may_fail_after_its_status),
+		WITH_STORE(
+			test_a_manifest_that_the_cluster_failed_on_is_unknown),
+		WITH_STORE(test_a_manifest_whose_answer_is_cut_off_is_unknown),
+		WITH_STORE(test_a_manifest_refused_at_once_is_told),
+		WITH_STORE(test_a_manifest_that_worked_ends_the_upload),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
