@@ -82,7 +82,7 @@ store_section() {
 	echo "[store.main]"
 	if [ "$STORE" = local ]; then
 		printf '%s\n' "type = local" "path = $T/objects" "create = yes"
-	elif [ "$STORE" = swift-native ]; then
+	elif [ -n "${SWIFT_AUTH:-}" ] && [ "$STORE" != swift ]; then
 		printf '%s\n' "type = swift" "auth = $SWIFT_AUTH" \
 			"auth_url = $SWIFT_AUTH_URL" "user = $SWIFT_USER" \
 			"password = $SWIFT_PASSWORD" \

@@ -3,7 +3,7 @@
 the test's own prefix.
 
 s3.py sha256 KEY | exists KEY | size KEY | uploads | list | put KEY FILE
-s3.py delete KEY | abort_all
+s3.py delete KEY | abort_all | segments
 """
 import hashlib
 import os
@@ -59,6 +59,26 @@ def uploads(s3):
     return [(u["Key"], u["UploadId"]) for u in page.get("Uploads", [])]
 
 
+def segments(s3):
+    """What Swift's own interface keeps: "used SET" for the parts that an
+    object's manifest names, "free SET" for others, "note NAME" for the rest."""
+    used = set()
+    page = s3.list_objects_v2(Bucket=BUCKET, Prefix=PREFIX)
+    for o in page.get("Contents", []):
+        head = s3.head_object(Bucket=BUCKET, Key=o["Key"])
+        used.add(head["Metadata"].get("sluice-segments"))
+    page = s3.list_objects_v2(Bucket=BUCKET + "_segments", Prefix=PREFIX)
+    lines = set()
+    for o in page.get("Contents", []):
+        kind, rest = o["Key"][len(PREFIX) :].split("/", 1)
+        if kind == "segments":
+            name = "/".join(rest.split("/")[:2])
+            lines.add(("used " if name in used else "free ") + name)
+        elif kind != "owners":
+            lines.add("note " + o["Key"])
+    return sorted(lines)
+
+
 def main():
     s3 = client()
     what, args = sys.argv[1], sys.argv[2:]
@@ -87,6 +107,9 @@ def main():
                 s3.abort_multipart_upload(
                     Bucket=BUCKET, Key=key, UploadId=upload_id
                 )
+    elif what == "segments":
+        for line in segments(s3):
+            print(line)
     elif what == "put":
         with open(args[1], "rb") as f:
             s3.put_object(Bucket=BUCKET, Key=PREFIX + args[0], Body=f)
