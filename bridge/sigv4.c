@@ -148,32 +148,69 @@ canonical(const struct sigv4_request *r, const struct sigv4_header *h,
 	buf_free(&b);
 }
 
-void
-sigv4_sign(struct sigv4 *s, const struct sigv4_request *r, struct buf *out)
+/* The signature of a request whose headers are h, sorted. */
+static void
+signature(struct sigv4 *s, const struct sigv4_request *r,
+	  const struct sigv4_header *h, char hex[2 * DIGEST_LEN + 1])
 {
-	struct sigv4_header sorted[SIGV4_HEADERS_MAX];
 	unsigned char mac[DIGEST_LEN];
-	char hex[2 * DIGEST_LEN + 1];
 	struct buf b;
 
-	assert(r->nheaders <= SIGV4_HEADERS_MAX);
-	for (size_t i = 0; i < r->nheaders; i++)
-		sorted[i] = r->headers[i];
-	qsort(sorted, r->nheaders, sizeof(sorted[0]), by_name);
 	derive_key(s, r->date);
-	canonical(r, sorted, hex);
+	canonical(r, h, hex);
 	buf_init(&b, TO_SIGN_MAX);
 	buf_printf(&b, ALGORITHM "\n%s\n%s/%s/s3/aws4_request\n%s", r->date,
 		   s->day, s->region, hex);
 	hmac(s->key, sizeof(s->key), buf_cstr(&b), mac);
 	buf_free(&b);
 	hex_encode(mac, sizeof(mac), hex);
+}
+
+void
+sigv4_sign(struct sigv4 *s, const struct sigv4_request *r, struct buf *out)
+{
+	struct sigv4_header sorted[SIGV4_HEADERS_MAX];
+	char hex[2 * DIGEST_LEN + 1];
+
+	assert(r->nheaders <= SIGV4_HEADERS_MAX);
+	for (size_t i = 0; i < r->nheaders; i++)
+		sorted[i] = r->headers[i];
+	qsort(sorted, r->nheaders, sizeof(sorted[0]), by_name);
+	signature(s, r, sorted, hex);
 	buf_printf(out,
 		   ALGORITHM " Credential=%s/%s/%s/s3/aws4_request,"
 			     "SignedHeaders=",
 		   s->access_key, s->day, s->region);
 	add_names(out, sorted, r->nheaders);
 	buf_printf(out, ",Signature=%s", hex);
+}
+
+void
+sigv4_presign(struct sigv4 *s, const struct sigv4_request *r,
+	      const char *session_token, unsigned seconds, struct buf *out)
+{
+	struct sigv4_request all = *r;
+	char hex[2 * DIGEST_LEN + 1];
+	struct buf query;
+
+	derive_key(s, r->date);
+	buf_init(&query, CANONICAL_MAX);
+	buf_add_text(&query, "X-Amz-Algorithm=" ALGORITHM "&X-Amz-Credential=");
+	sigv4_encode(&query, s->access_key, false);
+	buf_printf(&query,
+		   "%%2F%s%%2F%s%%2Fs3%%2Faws4_request"
+		   "&X-Amz-Date=%s&X-Amz-Expires=%u",
+		   s->day, s->region, r->date, seconds);
+	if (session_token) {
+		buf_add_text(&query, "&X-Amz-Security-Token=");
+		sigv4_encode(&query, session_token, false);
+	}
+	buf_add_text(&query, "&X-Amz-SignedHeaders=host");
+	all.query = buf_cstr(&query);
+	all.payload = "UNSIGNED-PAYLOAD";
+	signature(s, &all, r->headers, hex);
+	buf_printf(out, "%s&X-Amz-Signature=%s", all.query, hex);
+	buf_free(&query);
 }
 
 void

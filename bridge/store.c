@@ -9,6 +9,7 @@
 
 #define TRIES_DEFAULT 5
 #define TRIES_MAX 100
+#define GRANT_MAX_S (7 * 24 * 3600)
 #define SECTION_MAX (sizeof("store.") + STORE_NAME_MAX)
 
 static const struct store_ops *const drivers[] = { &store_local, &store_s3,
@@ -428,5 +429,19 @@ store_touch(struct store *s, const char *key, int64_t mtime, store_done_fn *fn,
 	struct store_op *op = store_op_new(s, STORE_CALL_TOUCH, fn, arg);
 
 	store_op_call(op)->mtime = mtime;
+	return submit_key(op, key);
+}
+
+struct store_op *
+store_presign(struct store *s, const char *key, struct store_grant grant,
+	      store_done_fn *fn, void *arg)
+{
+	struct store_op *op = store_op_new(s, STORE_CALL_PRESIGN, fn, arg);
+
+	store_op_call(op)->grant = grant;
+	if (grant.seconds == 0 || grant.seconds > GRANT_MAX_S) {
+		store_op_call(op)->key = key;
+		return submit(op, ERR_INVALID, "1 second to 7 days");
+	}
 	return submit_key(op, key);
 }

@@ -296,6 +296,19 @@ struct store_op *store_move(struct store *s, const char *from, const char *to,
 struct store_op *store_touch(struct store *s, const char *key, int64_t mtime,
 			     store_done_fn *fn, void *arg);
 
+struct store_grant {
+	bool put;	  /* else GET */
+	unsigned seconds; /* until it expires, at most seven days */
+};
+
+/*
+ * A URL with which anybody may GET or PUT the object until it expires: in
+ * `data`, with a NUL behind it. ERR_NOT_FOUND: there is nothing to GET.
+ */
+struct store_op *store_presign(struct store *s, const char *key,
+			       struct store_grant grant, store_done_fn *fn,
+			       void *arg);
+
 /* No completion comes any more; bodies are no longer read. NULL is fine. */
 void store_cancel(struct store_op *op);
 

@@ -39,6 +39,7 @@ static const struct {
 	[STORE_CALL_COPY] = { "copy", ONCE },
 	[STORE_CALL_MOVE] = { "move", ONCE },
 	[STORE_CALL_TOUCH] = { "touch", ALWAYS },
+	[STORE_CALL_PRESIGN] = { "presign", ALWAYS },
 };
 
 static struct store_op *

@@ -31,6 +31,7 @@ enum store_call_kind {
 	STORE_CALL_COPY,
 	STORE_CALL_MOVE,
 	STORE_CALL_TOUCH,
+	STORE_CALL_PRESIGN,
 	STORE_CALLS
 };
 
@@ -66,6 +67,7 @@ struct store_call {
 	uint64_t off;
 	uint64_t len;			/* get; copy_part: copy.len */
 	int64_t mtime;			/* touch */
+	struct store_grant grant;	/* presign */
 	const struct store_part *parts; /* complete: by number, from 1 */
 	size_t nparts;
 

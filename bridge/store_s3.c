@@ -299,6 +299,7 @@ const struct store_ops store_s3 = {
 		[STORE_CALL_LIST] = s3_list,
 		[STORE_CALL_DELETE] = s3_delete,
 		[STORE_CALL_COPY] = s3_copy,
+		[STORE_CALL_PRESIGN] = s3_presign,
 	},
 	.cancel = s3_cancel,
 };

@@ -111,6 +111,8 @@ void s3_fail_reply(struct s3_job *j, enum err err);
  */
 enum err s3_xml_err(struct s3_job *j, enum s3_xml res);
 
+time_t s3_server_time(const struct s3 *s);
+
 /* store_s3_error.c: what a reply means; sets why, ambiguous and the detail. */
 enum err s3_classify(struct s3_job *j, const struct http_reply *r);
 
@@ -153,6 +155,7 @@ void s3_abort(struct store *s, struct store_call *c);
 void s3_list_uploads(struct store *s, struct store_call *c);
 void s3_list(struct store *s, struct store_call *c);
 void s3_copy(struct store *s, struct store_call *c);
+void s3_presign(struct store *s, struct store_call *c);
 
 /* The body of Complete, into j->text. */
 void s3_complete_body(struct s3_job *j, const struct store_part *parts,

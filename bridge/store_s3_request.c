@@ -193,8 +193,8 @@ wire_add(struct wire *w, const char *name, const char *value)
 	w->n++;
 }
 
-static time_t
-server_time(const struct s3 *s)
+time_t
+s3_server_time(const struct s3 *s)
 {
 	return (time_t)(clock_wall_ms() / 1000 + s->skew_s);
 }
@@ -214,7 +214,7 @@ wire_build(struct wire *w, struct s3_job *j)
 	buf_init(&w->authorization, LINE_BYTES);
 	buf_init(&w->url, URL_BYTES);
 	build_query(j, &w->query);
-	sigv4_date(server_time(s), w->date);
+	sigv4_date(s3_server_time(s), w->date);
 	wire_add(w, "host", s->authority);
 	wire_add(w, "x-amz-date", w->date);
 	wire_add(w, "x-amz-content-sha256", j->payload);
@@ -287,7 +287,7 @@ set_clock(struct s3_job *j, const struct http_reply *r)
 
 	if (j->resent || r->status != 403 || theirs < 0)
 		return false;
-	off = (int64_t)theirs - (int64_t)server_time(j->s3);
+	off = (int64_t)theirs - (int64_t)s3_server_time(j->s3);
 	if (off < SKEW_MIN_S && off > -SKEW_MIN_S)
 		return false;
 	j->s3->skew_s += off;

@@ -48,6 +48,7 @@ read_containers(struct swift *s, struct from *f)
 	const char *name = conf_need(f->conf, f->section, "container");
 	const char *segments =
 		conf_str(f->conf, f->section, "segments_container", "");
+	const char *key;
 
 	f->bad |= !*name;
 	s->container = mem_strdup(name);
@@ -59,6 +60,8 @@ read_containers(struct swift *s, struct from *f)
 	    strcmp(s->segments, s->container) == 0)
 		complain(f, "segments_container", "another container's name");
 	s->create = conf_bool(f->conf, f->section, "create", false);
+	key = conf_str(f->conf, f->section, "tempurl_key", "");
+	s->tempurl_key = *key ? mem_strdup(key) : NULL;
 }
 
 /* "in/" or "in" or "/in/": in front of each key stands "in/". */
@@ -147,6 +150,7 @@ swift_close(struct store *store)
 	free(s->container);
 	free(s->segments);
 	free(s->prefix);
+	mem_wipe_free(s->tempurl_key);
 	free(s);
 }
 
@@ -201,6 +205,7 @@ const struct store_ops store_swift = {
 		[STORE_CALL_LIST] = swift_list,
 		[STORE_CALL_DELETE] = swift_delete,
 		[STORE_CALL_COPY] = swift_copy,
+		[STORE_CALL_PRESIGN] = swift_presign,
 	},
 	.cancel = swift_cancel,
 };

@@ -34,6 +34,7 @@ struct swift {
 	struct swift_auth *auth;
 	char *container, *segments; /* names */
 	char *prefix;		    /* "" or ends in '/' */
+	char *tempurl_key;	    /* NULL: none */
 	bool create;		    /* the container, when it is missing */
 	bool bulk_delete;	    /* the cluster offers it */
 	uint64_t delete_after_s;    /* objects expire; 0: never */
@@ -169,5 +170,6 @@ void swift_abort(struct store *s, struct store_call *c);
 void swift_list_uploads(struct store *s, struct store_call *c);
 void swift_list(struct store *s, struct store_call *c);
 void swift_copy(struct store *s, struct store_call *c);
+void swift_presign(struct store *s, struct store_call *c);
 
 #endif

@@ -9,5 +9,6 @@ int cmd_user_passwd(struct ctl *c, int argc, char **argv);
 int cmd_user_key(struct ctl *c, int argc, char **argv);
 int cmd_user_list(struct ctl *c, int argc, char **argv);
 int cmd_quota(struct ctl *c, int argc, char **argv);
+int cmd_url(struct ctl *c, int argc, char **argv);
 
 #endif

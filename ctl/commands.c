@@ -49,6 +49,18 @@ static const char quota_text[] = "Shows what is used of the quota of one user, "
 				 "a running daemon, and ends\n"
 				 "                       before that does\n";
 
+static const char url_text[] =
+	"Prints a URL with which anybody may fetch one of the user's files "
+	"from\n"
+	"the store, without the gateway and without credentials, until it\n"
+	"expires. For S3 it is presigned; for Swift it is a TempURL, which "
+	"needs\n"
+	"the store's tempurl_key.\n"
+	"\n"
+	"  --ttl TIME           until it expires: 1s to 7d; default: 1h\n"
+	"  --put                to store a file instead; the gateway hears\n"
+	"                       nothing of that and sends no event\n";
+
 const struct command ctl_user_commands[] = {
 	{ "user add", "NAME [OPTION ...]", "add a user", user_add_text,
 	  cmd_user_add },
@@ -57,6 +69,8 @@ const struct command ctl_user_commands[] = {
 	{ "user key", "NAME FILE", "let a user in with a public key",
 	  user_key_text, cmd_user_key },
 	{ "user list", "", "list the users", user_list_text, cmd_user_list },
+	{ "url", "USER PATH [OPTION ...]", "let others fetch a file", url_text,
+	  cmd_url },
 	{ "quota", "[NAME] [--recount]", "show use and limit of quotas",
 	  quota_text, cmd_quota },
 	{ NULL, NULL, NULL, NULL, NULL },

@@ -127,6 +127,8 @@ answered(void *arg, const struct store_result *res)
 	}
 	if (!res->err)
 		take_uploads(out, res);
+	if (!res->err && res->data)
+		out->url = mem_strndup(res->data, res->len);
 	loop_stop(s->loop);
 }
 
@@ -141,6 +143,7 @@ stores_forget(struct stores_answer *a)
 	}
 	free(a->uploads);
 	free(a->parts);
+	free(a->url);
 	memset(a, 0, sizeof(*a));
 }
 
@@ -218,6 +221,16 @@ stores_abort(struct stores *s, struct store *st, struct store_target t,
 	if (!begin(s, st, out))
 		return;
 	store_abort(st, t, answered, s);
+	wait_for_it(s, st);
+}
+
+void
+stores_presign(struct stores *s, struct store *st, const char *key,
+	       struct store_grant grant, struct stores_answer *out)
+{
+	if (!begin(s, st, out))
+		return;
+	store_presign(st, key, grant, answered, s);
 	wait_for_it(s, st);
 }
 

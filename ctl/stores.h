@@ -34,6 +34,7 @@ struct stores_answer {
 	struct store_upload *uploads; /* their texts are copies */
 	size_t nuploads;
 	bool more; /* there are more uploads than these */
+	char *url;
 };
 void stores_forget(struct stores_answer *a);
 
@@ -46,6 +47,10 @@ void stores_uploads(struct stores *s, struct store *st, const char *key,
 		    struct stores_answer *out);
 void stores_abort(struct stores *s, struct store *st, struct store_target t,
 		  struct stores_answer *out);
+
+/* The URL is in `url`. */
+void stores_presign(struct stores *s, struct store *st, const char *key,
+		    struct store_grant grant, struct stores_answer *out);
 
 /* Why a store was given up, or NULL. */
 const char *stores_down(const struct stores *s, const struct store *st);

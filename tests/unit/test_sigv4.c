@@ -102,6 +102,33 @@ test_sign_put_object(void **state)
 }
 
 static void
+test_presign_get_object(void **state)
+{
+	const struct sigv4_header headers[] = { { "host", HOST } };
+	const struct sigv4_request r = { .method = "GET",
+					 .path = "/test.txt",
+					 .headers = headers,
+					 .nheaders = 1,
+					 .date = DATE };
+	struct sigv4 *s = sigv4_new(ACCESS, SECRET, "us-east-1");
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 2048);
+	sigv4_presign(s, &r, NULL, 86400, &out);
+	assert_string_equal(
+		buf_cstr(&out),
+		"X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" ACCESS
+		"%2F20130524%2Fus-east-1%2Fs3%2Faws4_request"
+		"&X-Amz-Date=" DATE "&X-Amz-Expires=86400"
+		"&X-Amz-SignedHeaders=host&X-Amz-Signature="
+		"aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d"
+		"404");
+	buf_free(&out);
+	sigv4_free(s);
+}
+
+static void
 must_sign_get(const char *query, const char *signature)
 {
 	const struct sigv4_header headers[] = {
@@ -243,6 +270,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sign_get_object_with_range),
 		cmocka_unit_test(test_sign_put_object),
+		cmocka_unit_test(test_presign_get_object),
 		cmocka_unit_test(test_sign_get_bucket_lifecycle),
 		cmocka_unit_test(test_sign_list_objects),
 		cmocka_unit_test(test_sign_trims_what_headers_say),
