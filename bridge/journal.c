@@ -182,6 +182,12 @@ journal_sound(const char *path)
 	return journal_sqlite.verify(path);
 }
 
+enum err
+journal_log_check(const char *path, const char *lock_path)
+{
+	return journal_sqlite.log_check(path, lock_path);
+}
+
 static void
 report_lost(const struct journal_op *op)
 {

@@ -51,6 +51,12 @@ void journal_close(struct journal *j); /* commits what is queued first */
  * as journal_open(). Blocks for as long as that takes; for the pool.
  */
 enum err journal_sound(const char *path);
+/*
+ * Before the node's first journal_open(): whether commits that somebody was
+ * told of are lost, with a log that is damaged or cut. ERR_CORRUPT then; the
+ * journal can be opened all the same, as it was before them.
+ */
+enum err journal_log_check(const char *path, const char *lock_path);
 
 /* Live: OPEN .. COMPLETING. ABORTING is on its way to an end. */
 enum upload_state {

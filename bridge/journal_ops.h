@@ -131,6 +131,11 @@ struct journal_ops {
 	 */
 	enum err (*owner)(void *db, const char *store, const char *key,
 			  const char *backend_id, int *state);
+	/*
+	 * Before anything is opened: whether commits that were told of are
+	 * lost with the end of a log. ERR_CORRUPT when they are; logged.
+	 */
+	enum err (*log_check)(const char *path, const char *lock_path);
 	/* Whether a file can take the journal's place; as journal_open(). */
 	enum err (*verify)(const char *path);
 };

@@ -521,5 +521,6 @@ const struct journal_ops journal_sqlite = {
 	.backup = journal_sqlite_backup,
 	.moved = journal_sqlite_moved,
 	.owner = journal_sqlite_owner,
+	.log_check = journal_sqlite_log_check,
 	.verify = journal_sqlite_verify,
 };

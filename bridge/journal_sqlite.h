@@ -172,6 +172,11 @@ enum err journal_sqlite_moved(void *db, const struct journal_upload *row,
 enum err journal_sqlite_owner(void *db, const char *store, const char *key,
 			      const char *backend_id, int *state);
 
+/* journal_sqlite_log.c */
+#define JOURNAL_SQLITE_WAL_STEP (4ll << 20) /* the log's size, a multiple */
+/* Before the first connection. ERR_CORRUPT: commits are lost; logged. */
+enum err journal_sqlite_log_check(const char *path, const char *lock_path);
+
 /* journal_sqlite_backup.c */
 enum err journal_sqlite_backup(void *db, const char *path);
 enum err journal_sqlite_verify(const char *path);

@@ -15,11 +15,11 @@
 
 #include "lib/log.h"
 
-#define WAL_STEP (4ll << 20)   /* reserved at a time, bytes */
-#define WAL_MARGIN (1ll << 20) /* reserve more when this is left */
-#define WAL_KEEP (64ll << 20)  /* a checkpoint cuts it above this */
-#define CUT_WAIT_MS 100	       /* for readers, before it is cut */
-#define WAL_FRAME_HEADER 24    /* bytes, www.sqlite.org/fileformat2 */
+#define WAL_STEP JOURNAL_SQLITE_WAL_STEP /* reserved at a time, bytes */
+#define WAL_MARGIN (1ll << 20)		 /* reserve more when this is left */
+#define WAL_KEEP (64ll << 20)		 /* a checkpoint cuts it above this */
+#define CUT_WAIT_MS 100			 /* for readers, before it is cut */
+#define WAL_FRAME_HEADER 24		 /* bytes, www.sqlite.org/fileformat2 */
 #define WAL_FRAME (4096 + WAL_FRAME_HEADER)
 
 /* Best effort: without space the log grows as it is used. */

@@ -183,7 +183,11 @@ journal_start(struct courier *c, const struct bridge_config *b)
 		.lock_path = lock,
 		.loop = c->loop,
 	};
-	enum err err = journal_open(&c->journal, &cfg);
+	enum err err;
+
+	/* Logged; what SQLite makes of it is sound, if older. */
+	journal_log_check(path, lock);
+	err = journal_open(&c->journal, &cfg);
 
 	free(path);
 	free(lock);

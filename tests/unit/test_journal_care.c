@@ -2,6 +2,8 @@
 /* What sluicectl asks of a journal: does it agree with itself, and copies. */
 #include "tests/unit/journal_world.h"
 
+#include <fcntl.h>
+
 #include "bridge/journal_ops.h"
 #include "lib/clock.h"
 
@@ -200,6 +202,72 @@ test_a_multipart_upload_has_an_owner(void **state)
 	journal_sqlite.close(db);
 }
 
+/* The log. */
+
+static enum err
+check_log(const struct world *w)
+{
+	return journal_log_check(w->path, w->lock);
+}
+
+static void
+spoil(const char *path, off_t at)
+{
+	int fd = open(path, O_RDWR);
+	char c;
+
+	assert_int_equal(pread(fd, &c, 1, at), 1);
+	c = (char)(c ^ 0x20);
+	assert_int_equal(pwrite(fd, &c, 1, at), 1);
+	close(fd);
+}
+
+/* Where the frames end that bear the log's salts. */
+static off_t
+log_end(const struct world *w)
+{
+	unsigned char head[32], frame[24];
+	int fd = open(w->wal, O_RDONLY);
+	off_t off = sizeof(head);
+
+	assert_int_equal(pread(fd, head, sizeof(head), 0), sizeof(head));
+	while (pread(fd, frame, sizeof(frame), off) == sizeof(frame) &&
+	       memcmp(frame + 8, head + 16, 8) == 0)
+		off += 4096 + (off_t)sizeof(frame);
+	close(fd);
+	return off;
+}
+
+static void
+test_a_log_that_lost_commits_is_told(void **state)
+{
+	struct world *w = *state;
+	off_t before, last, end;
+	int i;
+
+	assert_int_equal(check_log(w), ERR_OK);
+	for (i = 0; i < 5; i++)
+		published(w, "x", true);
+	before = log_end(w);
+	published(w, "y", true);
+	last = log_end(w);
+	published(w, "z", true);
+	end = log_end(w);
+	assert_true(before < last && last < end);
+	assert_int_equal(check_log(w), ERR_OK);
+	log_set_level(LOG_LEVEL_ERROR - 1);
+	/* The end of what a crash cut off in its middle. */
+	spoil(w->wal, last + 100);
+	assert_int_equal(check_log(w), ERR_OK);
+	spoil(w->wal, last + 100);
+	spoil(w->wal, before + 100);
+	assert_int_equal(check_log(w), ERR_CORRUPT);
+	spoil(w->wal, before + 100);
+	assert_int_equal(check_log(w), ERR_OK);
+	assert_int_equal(truncate(w->wal, before), 0);
+	assert_int_equal(check_log(w), ERR_CORRUPT);
+}
+
 /* Copies. */
 
 static void
@@ -284,6 +352,7 @@ main(void)
 		C(test_a_damaged_file_is_found),
 		C(test_an_object_that_was_removed_has_moved),
 		C(test_a_multipart_upload_has_an_owner),
+		C(test_a_log_that_lost_commits_is_told),
 		C(test_a_copy_is_the_journal_and_stands_alone),
 		C(test_what_is_no_copy_is_refused),
 		C(test_a_newer_copy_is_refused),
