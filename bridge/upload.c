@@ -256,8 +256,8 @@ upload_end(struct upload *u)
 	if (u->rate_timer)
 		loop_timer_clear(u->rate_timer);
 	while (u->segs)
-		useg_drop(u->segs, u->row.state >= UPLOAD_ABORTING ||
-					   u->segs->spoiled);
+		useg_drop(u->segs,
+			  u->row.state >= UPLOAD_ABORTING || u->segs->spoiled);
 	hold_free(u);
 	upload_resume(u, ~0u);
 	close_reply(u, ERR_AGAIN, NULL);
