@@ -72,8 +72,8 @@ class Actor(threading.Thread):
         path = r.choice(self.paths)
         op = r.choices(
             (self.upload, self.program, self.append, self.remove, self.rename,
-             self.read),
-            (60, 8, 8, 8, 6, 10),
+             self.read, self.give_up),
+            (60, 8, 8, 8, 6, 10, 5),
         )[0]  # fmt: skip
         self.doing = f"{op.__name__} {path.name}"
         op(path)
@@ -153,6 +153,24 @@ class Actor(threading.Thread):
             self.report.count("renames")
         except Refused as e:
             self.report.refused("rename", e)
+        finally:
+            client.close()
+
+    def give_up(self, path):
+        """An upload under a temporary name, removed half way."""
+        g = self.world.maker.make(self.size())
+        name = path.name + ".filepart"
+        client = self.connect()
+        path.dirty = True
+        try:
+            handle = client.open(name, WRITE | CREAT | TRUNC)
+            end = self.rng.randint(0, min(g.size, 8_000_000))
+            client.write_range(handle, Progress(), g.read, end)
+            if self.rng.random() < 0.5:
+                client.close_file(handle)
+            client.remove(name)
+            path.dirty = False
+            self.report.count("uploads removed half way")
         finally:
             client.close()
 
@@ -384,6 +402,8 @@ class Upload:
             self.sealed = True
             return self.rename(client)
         self.path.told(self.g)
+        if self.rng.random() < 0.15:
+            client.set_times(self.path.name, self.rng.randint(1, 1 << 31))
         return True
 
     def confirm(self, client):
@@ -421,6 +441,8 @@ class Upload:
         self.path.asked(self.g)
         client.posix_rename(self.name, self.path.name)
         self.path.told(self.g)
+        if self.rng.random() < 0.15:
+            client.set_times(self.path.name, self.rng.randint(1, 1 << 31))
         return True
 
     def not_sealed(self, client, why):

@@ -6,6 +6,7 @@ often each point was met, and one is told at which hit to kill.
 """
 import mmap
 import os
+import signal
 import struct
 import time
 
@@ -19,6 +20,7 @@ class CrashPoints:
 
     def __init__(self, world):
         self.world = world
+        self.PLAN = {"crash_point": world.args.crash_weight}
         path = world.dir + "/crashpoints"
         with open(path, "wb") as f:
             f.truncate(ENTRY * ENTRIES)
@@ -68,11 +70,13 @@ class CrashPoints:
         if not known:
             return
         least = sorted(known, key=lambda n: (self.kills(known[n]), n))
-        name = least[int(pick * min(len(least), 12))]
+        name = least[int(pick * pick * min(len(least), 30))]
         at = known[name]
         before = self.kills(at)
         self.arm(at, nth, group)
-        end = time.monotonic() + 4
+        if ".probe." in name:
+            gw.kill(gw.process.pid, signal.SIGHUP)
+        end = time.monotonic() + 2.5
         while time.monotonic() < end and self.kills(at) == before:
             if self.world.stopping.is_set():
                 break
@@ -87,7 +91,7 @@ class CrashPoints:
         report.count("processes killed", 5 if group else 1)
         if group:
             gw.process.wait(30)
-            gw.wait_gone([])
+            time.sleep(0.1)
             gw.start()
 
     def table(self):

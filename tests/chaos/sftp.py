@@ -152,6 +152,9 @@ class Sftp:
         flags, size = struct.unpack_from(">IQ", reply)
         return size if flags & 1 else None
 
+    def set_times(self, path, seconds):
+        self.call(9, text(path) + struct.pack(">III", 8, seconds, seconds))
+
     def remove(self, path):
         self.call(13, text(path))
 
