@@ -127,8 +127,9 @@ class Actor(threading.Thread):
         try:
             path.widen(None)
             client.remove(path.name)
-            path.settle(None)
-            path.dirty = False
+            # Beside an upload it is hidden only, until that one has ended.
+            if not path.dirty:
+                path.settle(None)
             self.report.count("removes")
         except Refused as e:
             if e.code != 2:
