@@ -397,15 +397,24 @@ class Upload:
             client.close()
         else:
             client.kill()
+        if self.rng.random() < 0.3:
+            self.world.stopping.wait(self.rng.uniform(3, 9))
 
     def closed(self, client):
         if self.temp:
             self.sealed = True
             return self.rename(client)
         self.path.told(self.g)
-        if self.rng.random() < 0.15:
-            client.set_times(self.path.name, self.rng.randint(1, 1 << 31))
+        self.touch(client)
         return True
+
+    def touch(self, client):
+        """Sets times, now and then; the upload is over, whatever comes."""
+        if self.rng.random() < 0.15:
+            try:
+                client.set_times(self.path.name, self.rng.randint(1, 1 << 31))
+            except (Broken, Refused):
+                self.report.count("times not set")
 
     def confirm(self, client):
         """Every byte is there; it is not known whether it is published."""
@@ -442,8 +451,7 @@ class Upload:
         self.path.asked(self.g)
         client.posix_rename(self.name, self.path.name)
         self.path.told(self.g)
-        if self.rng.random() < 0.15:
-            client.set_times(self.path.name, self.rng.randint(1, 1 << 31))
+        self.touch(client)
         return True
 
     def not_sealed(self, client, why):

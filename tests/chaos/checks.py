@@ -186,6 +186,14 @@ def leftovers(world):
         report.violation(f"locks left over: {left}")
 
 
+def agreement(world):
+    """sluicectl check mends what the sweeper would, and then finds nothing."""
+    world.gateway.ctl("check", "--repair")
+    out = world.gateway.ctl("check")
+    if out.returncode:
+        world.report.violation(f"check: {out.stdout}{out.stderr}")
+
+
 def locks(path):
     st = os.stat(path)
     where = f"{os.major(st.st_dev):02x}:{os.minor(st.st_dev):02x}:{st.st_ino}"

@@ -34,6 +34,9 @@ class Faults(threading.Thread):
         self.pace = world.pace
         for extra in world.layers:
             self.kinds.update(extra.PLAN)
+        only = world.args.only.split()
+        if only:
+            self.kinds = {k: v for k, v in self.kinds.items() if k in only}
 
     def run(self):
         names, weights = list(self.kinds), list(self.kinds.values())

@@ -188,7 +188,7 @@ class Gateway:
             [self.sluicectl, "-c", self.conf, *args],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             env=self.env,
         )
 

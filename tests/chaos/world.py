@@ -14,6 +14,7 @@ from disk import Disk
 from faults import Faults
 from gateway import SETTINGS, Gateway
 from model import Report, Violation
+from points import Points
 from storefaults import StoreFaults
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -105,8 +106,11 @@ class World:
         self.gateway.start()
         try:
             self.prepare()
-            self.chaos()
-            self.end()
+            if self.args.points:
+                Points(self, self.crash_points(), self.args.points).run()
+            else:
+                self.chaos()
+                self.end()
         except Violation as e:
             self.report.violation(str(e))
         finally:
@@ -115,6 +119,12 @@ class World:
                 if hasattr(layer, "close"):
                     layer.close()
         return self.summary()
+
+    def crash_points(self):
+        for layer in self.layers:
+            if layer.NAME == "crashpoints":
+                return layer
+        raise SystemExit("--points needs a build with --enable-crash-points")
 
     def settings(self):
         s = dict(SETTINGS)
@@ -155,6 +165,7 @@ class World:
         checks.objects(self)
         checks.leftovers(self)
         checks.events(self)
+        checks.agreement(self)
         pss, fds = checks.resources(self)
         self.report.most("kB of workers at the end", pss)
         self.report.most("descriptors of workers at the end", fds)
