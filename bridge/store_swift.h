@@ -71,6 +71,8 @@ struct swift_job {
 	const char *why;
 	bool ambiguous;
 
+	void (*known)(struct swift_job *j); /* after the probe */
+
 	/* What a call of several requests gathers. */
 	void *state;
 	void (*free_state)(void *state);
@@ -114,6 +116,12 @@ json_t *swift_json(struct swift_job *j);
  * status came before its outcome was known: sets why and ambiguous.
  */
 enum err swift_late_status(struct swift_job *j, json_t *answer);
+
+/*
+ * store_swift_probe.c: goes on once the cluster was asked for its limits and
+ * the containers are there; asks first where that was not done at the start.
+ */
+void swift_when_known(struct swift_job *j, void (*then)(struct swift_job *j));
 
 /* store_swift_names.c */
 void swift_key_hash(const char *key, char out[32 + 1]);

@@ -250,10 +250,16 @@ put_send(struct swift_job *j, enum err err)
 	swift_send(j, put_done);
 }
 
+static void
+put_begin(struct swift_job *j)
+{
+	swift_note_old(j, j->call->key, NULL, put_send);
+}
+
 void
 swift_put(struct store *s, struct store_call *c)
 {
-	swift_note_old(swift_job_new(s->driver, c), c->key, NULL, put_send);
+	swift_when_known(swift_job_new(s->driver, c), put_begin);
 }
 
 /* head */

@@ -58,10 +58,10 @@ begin_done(struct swift_job *j, enum err err)
 		swift_done(j, &res);
 }
 
-void
-swift_begin(struct store *s, struct store_call *c)
+static void
+begin_send(struct swift_job *j)
 {
-	struct swift_job *j = swift_job_new(s->driver, c);
+	const struct store_call *c = j->call;
 	char *id = mem_alloc(ID_LEN + 1), set[SWIFT_SET_LEN + 1];
 
 	id_new(id);
@@ -74,6 +74,12 @@ swift_begin(struct store *s, struct store_call *c)
 	swift_body_text(j);
 	j->once = true;
 	swift_send(j, begin_done);
+}
+
+void
+swift_begin(struct store *s, struct store_call *c)
+{
+	swift_when_known(swift_job_new(s->driver, c), begin_send);
 }
 
 /* put_part and copy_part */

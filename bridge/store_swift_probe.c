@@ -28,7 +28,6 @@ read_info(struct swift_job *j, json_t *info)
 	struct swift *s = j->swift;
 	struct store_caps *caps = &s->store->caps;
 
-	caps->known = true;
 	caps->if_none_match = true;
 	caps->part_max = number(info, "swift", "max_file_size");
 	caps->parts_max =
@@ -44,15 +43,16 @@ read_info(struct swift_job *j, json_t *info)
 static void
 finished(struct swift_job *j, enum err err)
 {
-	struct store_result res = { .err = err };
-
+	j->ambiguous = false; /* what was to follow was not sent */
+	/* No object is missing where its container is. */
+	if (err == ERR_NOT_FOUND && j->call->kind != STORE_CALL_PROBE)
+		err = ERR_IO;
 	if (err) {
-		j->ambiguous = false;
 		swift_fail_reply(j, err);
 		return;
 	}
-	res.caps = j->swift->store->caps;
-	swift_done(j, &res);
+	j->swift->store->caps.known = true;
+	j->known(j);
 }
 
 static void
@@ -127,11 +127,34 @@ account_seen(struct swift_job *j, enum err err)
 	swift_send(j, info_seen);
 }
 
+static void
+ask(struct swift_job *j, void (*then)(struct swift_job *j))
+{
+	j->known = then;
+	swift_request(j, "HEAD", NULL, NULL);
+	swift_send(j, account_seen);
+}
+
+void
+swift_when_known(struct swift_job *j, void (*then)(struct swift_job *j))
+{
+	if (j->swift->store->caps.known)
+		then(j);
+	else
+		ask(j, then);
+}
+
+static void
+probed(struct swift_job *j)
+{
+	struct store_result res = { .err = ERR_OK,
+				    .caps = j->swift->store->caps };
+
+	swift_done(j, &res);
+}
+
 void
 swift_probe(struct store *s, struct store_call *c)
 {
-	struct swift_job *j = swift_job_new(s->driver, c);
-
-	swift_request(j, "HEAD", NULL, NULL);
-	swift_send(j, account_seen);
+	ask(swift_job_new(s->driver, c), probed);
 }
