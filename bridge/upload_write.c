@@ -320,6 +320,8 @@ spool_bytes(struct upload *u, uint64_t off, const unsigned char *data, size_t n,
 	size_t k;
 	enum err err;
 
+	if (u->ends_here && n)
+		return ERR_INVALID;
 	if (off > u->end)
 		return put_ahead(u, off, data, n, done);
 	if (off == u->end)
@@ -433,8 +435,6 @@ take_bytes(struct upload *u, uint64_t off, const unsigned char *data, size_t n)
 	ledger_add(u->all->b->ledger, LEDGER_RECEIVED, n);
 	if (u->phase == PHASE_IDLE)
 		err = upload_decide(u, off);
-	if (!err && u->ends_here && n)
-		err = ERR_INVALID;
 	if (!err && !u->hold && !u->preparing && n && charge_take(u, off + n))
 		err = spool_bytes(u, off, data, n, &done);
 	if (spool_full(err)) {
