@@ -320,6 +320,10 @@ class Upload:
     def kept(self, p):
         """What must be there: all that was acknowledged, but for the last
         seconds before a loss of power."""
+        lied = self.world.lied_at
+        if lied and lied > p.log[0][0] - 60:
+            self.low = 0
+            return 0  # a part that Complete refuses must come again
         lost = self.world.power_lost_at
         if lost and lost > p.log[0][0]:
             self.low = 0

@@ -104,6 +104,7 @@ class StoreFaults:
 
     def store_etag(self, args):
         self.rule(args.choice((PART, PUT)), 1, do="etag")
+        self.world.lied_at = time.monotonic()
 
     def store_slow(self, args):
         self.rule(ANY, args.randint(3, 20), do="delay", seconds=args.choice((0.5, 3)))

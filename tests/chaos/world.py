@@ -37,6 +37,7 @@ class World:
         self.stopped_at = None
         self.power_lost_at = None
         self.kills = []  # when
+        self.lied_at = None  # the store, about a part
         self.env = self.environment(env)
         self.layers = []
         self.gateway = Gateway(self)
