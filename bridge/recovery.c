@@ -55,12 +55,22 @@ asked_to_close(struct uploads *us, struct store *store,
 	return flags & SEGMENT_CLOSING;
 }
 
+void
+recovery_drive(struct uploads *us, const struct journal_upload *row,
+	       struct keylock *lock)
+{
+	struct store *store = bridge_store(us->b, row->store);
+	struct upload *u = upload_new(us, store, row->key, lock);
+
+	u->busy++;
+	journal_find(us->b->journal, row->store, row->key, row_read, u);
+}
+
 static void
 carry_on(struct uploads *us, const struct journal_upload *row)
 {
 	struct store *store = bridge_store(us->b, row->store);
 	struct keylock *lock;
-	struct upload *u;
 
 	if (!store)
 		return;
@@ -70,11 +80,8 @@ carry_on(struct uploads *us, const struct journal_upload *row)
 	}
 	if (row->state == UPLOAD_OPEN && !asked_to_close(us, store, row))
 		return;
-	if (keylock_take(us->b->locks, row->store, row->key, &lock))
-		return;
-	u = upload_new(us, store, row->key, lock);
-	u->busy++;
-	journal_find(us->b->journal, row->store, row->key, row_read, u);
+	if (!keylock_take(us->b->locks, row->store, row->key, &lock))
+		recovery_drive(us, row, lock);
 }
 
 static void

@@ -395,6 +395,9 @@ void operator_publish(struct uploads *us, const char *id,
 
 /* recovery.c: rows that nobody drives are looked for and carried on */
 void recovery_tick(struct uploads *us);
+/* Carries a row of a configured store on now. Takes over the key's lock. */
+void recovery_drive(struct uploads *us, const struct journal_upload *row,
+		    struct keylock *lock);
 
 /* upload_write.c */
 /* Bytes behind the end, to be spooled whatever else waits. */

@@ -244,6 +244,28 @@ abort_row(struct remover *r)
 	journal_commit(r->us->b->journal, &tx, abort_recorded, r);
 }
 
+/*
+ * The object is there: its worker was killed before it could say so. It is
+ * published, with its event, before anything else happens to it.
+ */
+static void
+publish_first(struct remover *r)
+{
+	struct keylock *lock = r->lock;
+
+	r->lock = NULL;
+	recovery_drive(r->us, &r->row, lock);
+	remover_wait(r);
+}
+
+/* One PUT may have made the object although the row says that bytes come. */
+static bool
+may_be_there(const struct journal_upload *row)
+{
+	return row->state == UPLOAD_OPEN && !*row->backend_id &&
+	       !(row->flags & UPLOAD_TEMP);
+}
+
 static void
 abort_headed(void *arg, const struct store_result *res)
 {
@@ -253,7 +275,11 @@ abort_headed(void *arg, const struct store_result *res)
 		remover_end(r, res->err, res->why);
 		return;
 	}
-	if (!res->err)
+	if (!res->err && !strcmp(res->object.sluice_id, r->row.id)) {
+		publish_first(r);
+		return;
+	}
+	if (!res->err && !*r->id)
 		str_copy(r->row.hidden_etag, sizeof(r->row.hidden_etag),
 			 res->object.etag);
 	abort_row(r);
@@ -299,7 +325,7 @@ locked_found(void *arg, const struct journal_reply *reply)
 		remover_wait(r);
 	} else {
 		r->row = *row;
-		if (r->name.temp || *r->id)
+		if (r->name.temp || (*r->id && !may_be_there(row)))
 			abort_row(r);
 		else
 			store_head(r->name.store, r->name.key, abort_headed, r);

@@ -497,6 +497,47 @@ test_renamed_folder_makes_homes_in_it_doubtful(void **state)
 }
 
 static void
+stored(void *arg, const struct store_result *res)
+{
+	assert_int_equal(res->err, ERR_OK);
+	*(bool *)arg = true;
+}
+
+/* Its one PUT was done, and its worker killed before it said so. */
+static void
+test_object_of_a_killed_worker_is_published_before_it_is_removed(void **state)
+{
+	struct journal_upload row = { .epoch = 1,
+				      .flags = UPLOAD_COUNTED,
+				      .user = "quo",
+				      .store = "main",
+				      .key = "quo/a",
+				      .path = "/a",
+				      .final_path = "/a",
+				      .protocol = "sftp",
+				      .charged = 100 };
+	struct journal_tx tx = { .insert = &row };
+	struct store_meta meta = { .sluice_id = row.id };
+	struct session *s = quo();
+	struct store_body body;
+	bool done = false;
+
+	(void)state;
+	id_new(row.id);
+	assert_int_equal(commit(&tx), ERR_OK);
+	store_body_empty(&body);
+	store_put(w.b->stores[0], "quo/a", &meta, &body, stored, &done);
+	world_wait(&done);
+	assert_int_equal(do_remove(s, "/a"), ERR_OK);
+	check_no_object("quo/a");
+	assert_int_equal(count_events("published"), 1);
+	assert_int_equal(count_events("deleted"), 1);
+	check_usage(0, 0, 0);
+	world_logout(s);
+	check_clean();
+}
+
+static void
 test_sums_outlive_the_worker(void **state)
 {
 	struct session *s = quo();
@@ -585,6 +626,7 @@ main(void)
 		T(test_count_is_refused_where_something_changed),
 		T(test_change_of_unknown_outcome_is_counted_anew),
 		T(test_renamed_folder_makes_homes_in_it_doubtful),
+		T(test_object_of_a_killed_worker_is_published_before_it_is_removed),
 		T(test_sums_outlive_the_worker),
 		T(test_space_tells_use_and_limit),
 		T(test_covers_the_home_and_nothing_beside_it),
