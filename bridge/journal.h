@@ -208,7 +208,7 @@ struct journal_change {
 	int64_t bytes, files;
 	enum journal_doubt doubt;
 };
-#define JOURNAL_DOUBT_MS 300000 /* a doubt as old as this is left over */
+#define JOURNAL_DOUBT_MS 60000 /* a doubt as old as this is left over */
 
 /* What is done to the row of a home. */
 struct journal_count {
