@@ -298,3 +298,14 @@ control_path(struct control *c, const char *arg)
 		control_reply(c, 553, "Not a valid name.");
 	return err == ERR_OK;
 }
+
+bool
+control_options(struct control *c, const char **arg)
+{
+	bool recursive = false;
+
+	*arg = listing_options(*arg, &recursive);
+	if (recursive)
+		control_reply(c, 504, "-R is not offered.");
+	return !recursive;
+}

@@ -121,6 +121,13 @@ void control_run(struct control *c);
 void control_bye(struct control *c, int code, const char *text);
 void control_kill(struct control *c); /* at once, from the loop */
 
+/*
+ * Skips the "-la" of "-la dir", which people type who think of ls(1). False
+ * after a reply: -R is refused, as who asks for it would take the one folder
+ * for all that there is.
+ */
+bool control_options(struct control *c, const char **arg);
+
 /* TYPE A, and line ends are converted: offsets and sizes mean nothing. */
 bool control_converts(const struct control *c);
 

@@ -219,27 +219,6 @@ list_opened(void *arg, enum err err, const char *why, struct vfs_dir *dir)
 		transfer_connect(&l->t, "Here comes the listing.");
 }
 
-/*
- * "-la dir" is what people type who think of ls(1). -R must be refused: who
- * asks for it would take the one folder for all that there is.
- */
-static bool
-skip_options(struct control *c, const char **arg)
-{
-	size_t len;
-
-	while (**arg == '-') {
-		const char *option = *arg;
-
-		*arg = command_word(option, &len);
-		if (memchr(option, 'R', len)) {
-			control_reply(c, 504, "-R is not offered.");
-			return false;
-		}
-	}
-	return true;
-}
-
 /* Splits "dir/x*" into the folder and a pattern; NLST repeats the folder. */
 static void
 split(struct list *l, const char *arg, char *folder, size_t size)
@@ -290,14 +269,14 @@ list_command(struct control *c, const char *arg, enum listing_kind kind)
 void
 handle_list(struct control *c, const char *arg)
 {
-	if (skip_options(c, &arg))
+	if (control_options(c, &arg))
 		list_command(c, arg, LISTING_LIST);
 }
 
 void
 handle_nlst(struct control *c, const char *arg)
 {
-	if (skip_options(c, &arg))
+	if (control_options(c, &arg))
 		list_command(c, arg, LISTING_NLST);
 }
 

@@ -187,6 +187,21 @@ listing_chosen(struct buf *b, unsigned facts)
 			buf_printf(b, "%s;", fact_names[i].name);
 }
 
+const char *
+listing_options(const char *arg, bool *recursive)
+{
+	size_t len;
+
+	*recursive = false;
+	for (; *arg == '-'; arg += strspn(arg, " ")) {
+		len = strcspn(arg, " ");
+		if (memchr(arg, 'R', len))
+			*recursive = true;
+		arg += len;
+	}
+	return arg;
+}
+
 /* On a mismatch the last '*' takes one byte more: at most |p| * |s| steps. */
 bool
 listing_match(const char *pattern, const char *name)

@@ -55,6 +55,9 @@ void listing_chosen(struct buf *b, unsigned facts);
 /* "20260131120000". */
 void listing_time(int64_t t, char out[24]);
 
+/* What is behind the words that begin with '-'; has any of them an R? */
+const char *listing_options(const char *arg, bool *recursive);
+
 /* '*', '?' and everything else for itself; no other wildcards. */
 bool listing_match(const char *pattern, const char *name);
 

@@ -116,7 +116,7 @@ handle_stat_path(struct control *c, const char *arg)
 		control_reply(c, 550, "You may not do that.");
 		return;
 	}
-	if (!control_path(c, arg))
+	if (!control_options(c, &arg) || !control_path(c, arg))
 		return;
 	s = mem_alloc(sizeof(*s));
 	s->control = c;

@@ -33,6 +33,7 @@ parse_argument(const char *arg)
 	uint64_t n;
 	int64_t t;
 	size_t len;
+	bool recursive;
 	const char *rest = command_word(arg, &len), *path;
 
 	assert(rest >= arg + len && rest <= arg + strlen(arg));
@@ -45,6 +46,8 @@ parse_argument(const char *arg)
 	if (public_address_parse(arg, rules, &len))
 		assert(len > 0 && len <= PUBLIC_ADDRESSES_MAX);
 	assert(listing_choose(arg) <= FACT_ALL);
+	path = listing_options(arg, &recursive);
+	assert(path >= arg && *path != '-' && (!recursive || path > arg));
 	(void)listing_match(arg, rest);
 }
 
