@@ -98,6 +98,9 @@ req_status(struct req *r, enum err err, const char *why)
 {
 	if (err != ERR_OK && why[0] == '\0')
 		why = err_text(err);
+	/* The words that every other server uses: programs look for them. */
+	if (err == ERR_NOT_FOUND && strcmp(why, err_text(err)) == 0)
+		why = "No such file or directory";
 	log_refused(r, err, why);
 	req_fx(r, wire_status(err), err == ERR_OK ? "" : why);
 }
