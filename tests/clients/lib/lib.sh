@@ -70,10 +70,10 @@ cell() {
 			"$STORE" "$VERSION" "$1" "$2" "$text" >>"$CLIENT_CELLS"
 }
 
-# Runs a check in a process group of its own, for at most 100 seconds. Not to
+# Runs a check in a process group of its own, for at most four minutes. Not to
 # be called in a condition: that would switch "set -e" off in the check.
 attempt() {
-	local pid end=$((SECONDS + ${CHECK_TIMEOUT:-100}))
+	local pid end=$((SECONDS + ${CHECK_TIMEOUT:-240}))
 	rm -rf "$T/cut.pid" "$T/op"
 	mkdir "$T/op"
 	set -m
@@ -126,7 +126,7 @@ one() { # OPERATION
 matrix() {
 	local op
 	FAILED=
-	CHECK_TIMEOUT=${CHECK_TIMEOUT:-100}
+	CHECK_TIMEOUT=${CHECK_TIMEOUT:-240}
 	export HOME=$T/home XDG_CONFIG_HOME=$T/home/.config
 	mkdir -p "$T/home"
 	read -r FTPS_PORT < <(free_ports 1)
