@@ -219,18 +219,21 @@ class Progress:
         self.sent = max(self.sent, off)
         self.acked = off
         self.ahead = {}
-        self.log = [(time.monotonic(), off)]
+        self.last = time.monotonic()  # when acked grew
+        self.log = [(self.last, off)]
 
     def answered(self, off, n):
         self.ahead[off] = n
         while self.acked in self.ahead:
             self.acked += self.ahead.pop(self.acked)
-        now = time.monotonic()
+        now = self.last = time.monotonic()
         if now - self.log[-1][0] > 0.05:
             self.log.append((now, self.acked))
 
     def acked_at(self, when):
         """What was acknowledged at that time, at least."""
+        if when >= self.last:
+            return self.acked
         best = 0
         for t, acked in self.log:
             if t <= when:
