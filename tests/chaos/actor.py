@@ -233,7 +233,10 @@ class Upload:
         began = time.monotonic()
         for _ in range(TRIES):
             try:
-                if self.attempt():
+                done = self.attempt()
+                if done is None:
+                    break
+                if done:
                     self.report.count("uploads")
                     self.report.most("s for an upload", time.monotonic() - began)
                     return True
@@ -261,7 +264,7 @@ class Upload:
         if self.removed:
             self.path.widen(None)
         self.report.count("given up")
-        if self.world.calm():
+        if self.world.calm() and self.cuts is not None:
             raise Violation(
                 f"does not end, in calm: {self.name} of {self.g}, sent"
                 f" {self.progress.sent}, refusals {self.report.refusals}"
@@ -287,7 +290,8 @@ class Upload:
         try:
             return self.sftp(client)
         except Vanished:
-            return True
+            self.cuts = None  # nothing to go on with: not told either way
+            return None
         finally:
             client.close()
 
