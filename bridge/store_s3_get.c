@@ -162,11 +162,11 @@ get_send(struct s3_job *j)
 {
 	const struct store_call *c = j->call;
 	const struct kept *k = j->state;
+	unsigned long long first = c->off + k->len;
+	unsigned long long last = c->off + c->len - 1;
 
 	s3_request(j, "GET", c->key);
-	s3_header(j, "range", "bytes=%llu-%llu",
-		  (unsigned long long)(c->off + k->len),
-		  (unsigned long long)(c->off + c->len - 1));
+	s3_header(j, "range", "bytes=%llu-%llu", first, last);
 	if (c->etag)
 		s3_header(j, "if-match", "\"%s\"", c->etag);
 	j->reply_expected = (size_t)c->len - k->len;
