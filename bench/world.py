@@ -446,6 +446,8 @@ no_check_bucket = true
 
 class World:
     def __init__(self, args):
+        # So that what was started and made goes also when we are ended.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended"))
         self.args = args
         self.dir = tempfile.mkdtemp(prefix="sluice-bench-", dir=args.dir)
         os.chmod(self.dir, 0o755)
