@@ -116,7 +116,7 @@ ask(struct asking *a, const struct question *q)
 }
 
 enum err
-journal_sqlite_check(void *arg, journal_fault_fn *fn, void *fn_arg)
+journal_sqlite_check(void *db, journal_fault_fn *fn, void *arg)
 {
 	static const struct question integrity = {
 		JOURNAL_FAULT_DAMAGE, "PRAGMA integrity_check(100)", NULL
@@ -127,7 +127,7 @@ journal_sqlite_check(void *arg, journal_fault_fn *fn, void *fn_arg)
 		" || ' table ' || parent FROM pragma_foreign_key_check",
 		NULL
 	};
-	struct asking a = { arg, fn, fn_arg, FAULTS_MAX };
+	struct asking a = { db, fn, arg, FAULTS_MAX };
 	enum err err = ask(&a, &integrity);
 	size_t i;
 

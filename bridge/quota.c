@@ -106,7 +106,7 @@ quota_covers(const struct quota *q, const char *store, const char *key)
 	n = make_name(name, store, "", 0);
 	if (has(q, name, n))
 		return true;
-	for (i = 0; key[i] && i < STORE_KEY_MAX; i++) {
+	for (i = 0; i < STORE_KEY_MAX && key[i]; i++) {
 		name[n++] = key[i];
 		if (key[i] == '/' && has(q, name, n))
 			return true;

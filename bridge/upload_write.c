@@ -423,7 +423,18 @@ upload_replay(struct upload *u)
 	upload_resume(u, PAUSE_HOLD | PAUSE_DISK);
 }
 
-/* What the spool does not take now is held in memory; may fail u. */
+/* What the spool did not take is held in memory; may fail u. */
+static void
+hold_rest(struct upload *u, uint64_t off, const unsigned char *data, size_t n)
+{
+	if (u->failed || n == 0 || !hold_add(u, off, data, n))
+		return;
+	upload_fail(u, ERR_NO_SPACE,
+		    u->paused & PAUSE_DISK
+			    ? UPLOAD_SPOOL_FULL
+			    : "more came than can be held in memory");
+}
+
 static void
 take_bytes(struct upload *u, uint64_t off, const unsigned char *data, size_t n)
 {
@@ -443,12 +454,8 @@ take_bytes(struct upload *u, uint64_t off, const unsigned char *data, size_t n)
 	}
 	if (err)
 		write_failed(u, err, off);
-	else if (!u->failed && done < n &&
-		 hold_add(u, off + done, data + done, n - done))
-		upload_fail(u, ERR_NO_SPACE,
-			    u->paused & PAUSE_DISK
-				    ? UPLOAD_SPOOL_FULL
-				    : "more came than can be held in memory");
+	else
+		hold_rest(u, off + done, data + done, n - done);
 }
 
 enum err

@@ -230,11 +230,11 @@ static bool
 in_set(const char **p, unsigned char c)
 {
 	const char *s = *p;
-	const bool not = *s == '!' || *s == '^';
+	const bool inverse = *s == '!' || *s == '^';
 	unsigned char low, high;
 	bool found = false, first = true;
 
-	for (s += not ; *s != '\0' && (*s != ']' || first); first = false) {
+	for (s += inverse; *s != '\0' && (*s != ']' || first); first = false) {
 		low = high = literal(&s);
 		if (s[0] == '-' && s[1] != '\0' && s[1] != ']') {
 			s++;
@@ -245,7 +245,7 @@ in_set(const char **p, unsigned char c)
 	if (*s != ']')
 		return c == '[';
 	*p = s + 1;
-	return found != not ;
+	return found != inverse;
 }
 
 /* One item of the pattern that is no '*'; moves behind it. */

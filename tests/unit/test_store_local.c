@@ -426,14 +426,13 @@ test_half_begun_upload_goes_at_a_later_start(void **state)
 	static const char half[] =
 		".sluice/uploads/0123456789abcdef0123456789abcdef.data";
 	const struct timespec old[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
-	struct store_target t = { .key = "x" };
 	struct world *w = *state;
 	struct got g;
-	char path[400];
+	char path[400], id[STORE_BACKEND_ID_MAX + 1];
 
 	WAIT(w, &g, store_begin(w->store, "x", NULL, take, &g));
-	t.backend_id = strdup(g.backend_id);
-	snprintf(path, sizeof(path), ".sluice/uploads/%s.data", t.backend_id);
+	str_copy(id, sizeof(id), g.backend_id);
+	snprintf(path, sizeof(path), ".sluice/uploads/%s.data", id);
 	assert_int_equal(utimensat(AT_FDCWD, below(w, path), old, 0), 0);
 	fclose(fopen(below(w, half), "w"));
 	world_stop(w);
@@ -446,7 +445,6 @@ test_half_begun_upload_goes_at_a_later_start(void **state)
 	head(w, &g, "x");
 	assert_int_equal(access(below(w, half), F_OK), -1);
 	assert_int_equal(access(below(w, path), F_OK), 0);
-	free((void *)t.backend_id);
 }
 
 /* As after a takeover: the other worker's last write is not over yet. */
