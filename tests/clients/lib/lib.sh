@@ -111,6 +111,8 @@ one() { # OPERATION
 		echo "    $((SECONDS - began)) s"
 	else
 		why=$(grep '^FAIL: ' "$T/check.out" | tail -n 1)
+		[ -n "$why" ] || why=$(grep -E 'Exception|Error|rror:' \
+			"$T/check.out" | tail -n 1)
 		cell "$1" fail "${why:-$(tail -n 1 "$T/check.out")}"
 		tail -n 40 "$T/check.out" | sed 's/^/    /'
 		grep -E 'level=(warn|error)' "$GW_LOG" | tail -n 5 || :

@@ -36,7 +36,8 @@ S3 (SeaweedFS) and Swift's s3api. Written by the test run itself
 | parallel | 64 uploads at once, by one client where it can, else by 64 |
 
 `yes`: all of this was seen, over every store. Otherwise the cell says over which
-stores it was, or refers to a note below. `–`: the client has no such thing.
+stores it was; one that it does not name was not tried in this writing of the
+table. `–`: the client has no such thing. Numbers refer to the notes below.
 """
 
 
