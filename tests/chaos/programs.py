@@ -93,7 +93,10 @@ def check(actor, path, g, kind, source):
 
 def upload(actor, path):
     report, rng = actor.report, actor.rng
-    kind = rng.choice(list(COMMANDS))
+    kinds = list(COMMANDS)
+    if not actor.world.args.lftp_sftp:
+        kinds.remove("lftp-sftp")
+    kind = rng.choice(kinds)
     put, resume = COMMANDS[kind]
     g = actor.world.maker.make(max(1, min(actor.size(), 60_000_000)))
     source = f"{actor.world.dir}/source.{actor.number}"
