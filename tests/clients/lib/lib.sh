@@ -93,6 +93,8 @@ attempt() {
 		kill -KILL -- "-$(cat "$T/cut.pid")" 2>/dev/null || :
 	wait $pid
 	STATUS=$?
+	# A check that failed leaves its watcher behind.
+	kill -KILL -- -$pid 2>/dev/null || :
 }
 
 one() { # OPERATION
