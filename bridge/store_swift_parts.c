@@ -233,8 +233,9 @@ add_part(struct all_parts *a, size_t at)
 		a->room = a->room ? 2 * a->room : 64;
 		a->parts = mem_resize(a->parts, a->room * sizeof(a->parts[0]));
 	}
-	memmove(a->parts + at + 1, a->parts + at,
-		(a->n - at) * sizeof(a->parts[0]));
+	if (at < a->n)
+		memmove(a->parts + at + 1, a->parts + at,
+			(a->n - at) * sizeof(a->parts[0]));
 	memset(&a->parts[at], 0, sizeof(a->parts[0]));
 	a->n++;
 	return &a->parts[at];

@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifdef ENABLE_CRASH_POINTS
+
 #define FILE_BYTES (CRASHPOINT_ENTRIES * sizeof(struct crashpoint))
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -85,3 +87,5 @@ crashpoint_hit(const char *part, const char *step, const char *when)
 	__atomic_add_fetch(&p->kills, 1, __ATOMIC_SEQ_CST);
 	kill(p->group ? 0 : getpid(), SIGKILL);
 }
+
+#endif

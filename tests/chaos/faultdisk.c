@@ -278,13 +278,13 @@ redirected(const char *path)
 	return boot_file && !strcmp(path, BOOT_ID) ? boot_file : path;
 }
 
-#define MODE(flags, mode)                               \
-	do {                                            \
-		va_list ap;                             \
-		va_start(ap, flags);                    \
-		if ((flags) & (O_CREAT | O_TMPFILE))    \
-			mode = (mode_t)va_arg(ap, int); \
-		va_end(ap);                             \
+#define MODE(flags, mode)                                 \
+	do {                                              \
+		va_list ap;                               \
+		va_start(ap, flags);                      \
+		if ((flags) & (O_CREAT | O_TMPFILE))      \
+			(mode) = (mode_t)va_arg(ap, int); \
+		va_end(ap);                               \
 	} while (0)
 
 int

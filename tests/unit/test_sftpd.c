@@ -263,7 +263,7 @@ test_append_may_begin_at_0_with_each_buffer(void **state)
 		expect_status(c, ask_write(c, &h, 2, "ab", 2), SFTP_FX_OK);
 		buf_free(&h);
 		assert_memory_equal(fake_get(w->fake, paths[i], &n),
-				    "0123456789ab" + 4 - old, 8 + old);
+				    &"0123456789ab"[4 - old], 8 + old);
 		assert_int_equal(n, 8 + old);
 	}
 }
