@@ -8,6 +8,7 @@
  */
 #include "bridge/store_swift.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,6 +234,7 @@ add_part(struct all_parts *a, size_t at)
 		a->room = a->room ? 2 * a->room : 64;
 		a->parts = mem_resize(a->parts, a->room * sizeof(a->parts[0]));
 	}
+	assert(a->parts && at <= a->n);
 	if (at < a->n)
 		memmove(a->parts + at + 1, a->parts + at,
 			(a->n - at) * sizeof(a->parts[0]));
