@@ -10,7 +10,6 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/mem.h"
 
@@ -20,28 +19,9 @@
 #define PART_MAX (5 * GIB)
 #define PART_DEFAULT (16 * MIB)
 #define OBJECT_MAX (S3_PARTS_MAX * PART_MAX) /* 48.8 TiB */
-#define CONNECTIONS_DEFAULT 16
-#define CONNECTIONS_MAX 256
-#define CONNECT_TIMEOUT_MS 10000
-#define STALL_TIMEOUT_MS 30000
-#define STALL_BYTES 4096
-
-/* Where the settings come from. */
-struct from {
-	struct conf *conf;
-	const char *section;
-	bool bad; /* something was complained about */
-};
-
-static void
-complain(struct from *f, const char *key, const char *expected)
-{
-	conf_complain(f->conf, f->section, key, "expected %s", expected);
-	f->bad = true;
-}
 
 static char *
-need(struct from *f, const char *key)
+need(struct store_conf *f, const char *key)
 {
 	const char *v = conf_need(f->conf, f->section, key);
 
@@ -50,7 +30,7 @@ need(struct from *f, const char *key)
 }
 
 static char *
-optional(struct from *f, const char *key)
+optional(struct store_conf *f, const char *key)
 {
 	const char *v = conf_str(f->conf, f->section, key, NULL);
 
@@ -118,7 +98,7 @@ out:
 }
 
 static void
-read_address(struct s3 *s, struct from *f)
+read_address(struct s3 *s, struct store_conf *f)
 {
 	bool path_style = conf_bool(f->conf, f->section, "path_style", true);
 	char *endpoint = need(f, "endpoint"), *name = NULL;
@@ -127,11 +107,12 @@ read_address(struct s3 *s, struct from *f)
 	if (f->bad)
 		goto out;
 	if (!split_endpoint(endpoint, &s->https, &name)) {
-		complain(f, "endpoint", "http[s]://host[:port]");
+		store_conf_expected(f, "endpoint", "http[s]://host[:port]");
 		goto out;
 	}
 	if (strchr(s->bucket, '/')) {
-		complain(f, "bucket", "a bucket's name; see also prefix");
+		store_conf_expected(f, "bucket",
+				    "a bucket's name; see also prefix");
 		goto out;
 	}
 	s->authority = path_style ? mem_strdup(name)
@@ -145,7 +126,7 @@ out:
 }
 
 static void
-read_credentials(struct s3 *s, struct from *f)
+read_credentials(struct s3 *s, struct store_conf *f)
 {
 	const char *region =
 		conf_str(f->conf, f->section, "region", "us-east-1");
@@ -159,23 +140,8 @@ read_credentials(struct s3 *s, struct from *f)
 	mem_wipe_free(secret);
 }
 
-/* "in/" or "in" or "/in/": in front of each key stands "in/". */
 static void
-read_prefix(struct s3 *s, struct from *f)
-{
-	const char *v = conf_str(f->conf, f->section, "prefix", "");
-	size_t n;
-
-	while (*v == '/')
-		v++;
-	n = strlen(v);
-	s->prefix = mem_printf("%s%s", v, n && v[n - 1] != '/' ? "/" : "");
-	if (n > STORE_KEY_MAX / 2)
-		complain(f, "prefix", "at most 512 bytes");
-}
-
-static void
-read_objects(struct s3 *s, struct from *f)
+read_objects(struct s3 *s, struct store_conf *f)
 {
 	static const char *const payloads[] = { "auto", "signed", "unsigned",
 						NULL };
@@ -186,11 +152,12 @@ read_objects(struct s3 *s, struct from *f)
 	s->sse_kms_key_id = optional(f, "sse_kms_key_id");
 	s->storage_class = optional(f, "storage_class");
 	if (s->sse_kms_key_id && (!s->sse || strcmp(s->sse, "aws:kms") != 0))
-		complain(f, "sse_kms_key_id", "sse = aws:kms beside it");
+		store_conf_expected(f, "sse_kms_key_id",
+				    "sse = aws:kms beside it");
 }
 
 static void
-read_limits(struct store *store, struct from *f)
+read_limits(struct store *store, struct store_conf *f)
 {
 	struct store_limits *l = &store->limits;
 	struct conf_range copy = { PART_MAX, PART_MIN, PART_MAX };
@@ -205,38 +172,6 @@ read_limits(struct store *store, struct from *f)
 	};
 	store_conf_parts(f->conf, f->section, l);
 	l->copy_max = conf_size(f->conf, f->section, "copy_max", copy);
-}
-
-static unsigned
-get_time(struct from *f, const char *key, unsigned def)
-{
-	struct conf_range r = { def, 100, 3600 * 1000 };
-
-	return (unsigned)conf_time(f->conf, f->section, key, r);
-}
-
-static void
-read_host(struct s3 *s, struct from *f)
-{
-	struct conf_range connections = { CONNECTIONS_DEFAULT, 1,
-					  CONNECTIONS_MAX };
-	struct http_host_config cfg = {
-		.verify_tls =
-			conf_bool(f->conf, f->section, "verify_tls", true),
-		.ca_file = conf_str(f->conf, f->section, "ca_file", NULL),
-		.connections = (unsigned)conf_uint(f->conf, f->section,
-						   "connections", connections),
-		.connect_timeout_ms =
-			get_time(f, "connect_timeout", CONNECT_TIMEOUT_MS),
-		.stall_timeout_ms =
-			get_time(f, "stall_timeout", STALL_TIMEOUT_MS),
-		.stall_bytes = STALL_BYTES,
-	};
-
-	if (cfg.ca_file && access(cfg.ca_file, R_OK) != 0)
-		complain(f, "ca_file", "a file that can be read");
-	if (s->store->env.http && !f->bad)
-		s->host = http_host_new(s->store->env.http, &cfg);
 }
 
 static void
@@ -261,17 +196,17 @@ s3_close(struct store *store)
 static enum err
 s3_open(struct store *store, struct conf *conf, const char *section)
 {
-	struct from f = { .conf = conf, .section = section };
+	struct store_conf f = { .conf = conf, .section = section };
 	struct s3 *s = mem_alloc(sizeof(*s));
 
 	s->store = store;
 	store->driver = s;
 	read_address(s, &f);
 	read_credentials(s, &f);
-	read_prefix(s, &f);
+	s->prefix = store_conf_prefix(&f);
 	read_objects(s, &f);
 	read_limits(store, &f);
-	read_host(s, &f);
+	s->host = store_conf_host(&f, store->env.http);
 	if (!f.bad)
 		return ERR_OK;
 	s3_close(store);

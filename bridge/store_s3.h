@@ -11,6 +11,7 @@
 #include "bridge/http.h"
 #include "bridge/s3_xml.h"
 #include "bridge/sigv4.h"
+#include "bridge/store_http.h"
 #include "bridge/store_ops.h"
 
 #define S3_QUERY_MAX 12

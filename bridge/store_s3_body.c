@@ -2,7 +2,6 @@
 /* Bodies, their digests, and the metadata that goes with an object. */
 #include "bridge/store_s3.h"
 
-#include <curl/curl.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,38 +192,6 @@ s3_digest_fault(struct s3_job *j, const char *etag)
 	return NULL;
 }
 
-static uint64_t
-object_size(const struct http_reply *r)
-{
-	const char *range = http_reply_header(r, "content-range");
-	const char *length = http_reply_header(r, "content-length");
-	const char *slash = range ? strchr(range, '/') : NULL;
-
-	if (slash)
-		return strtoull(slash + 1, NULL, 10);
-	return length ? strtoull(length, NULL, 10) : 0;
-}
-
-/* x-amz-meta-mtime is in Unix seconds, perhaps with a fraction (rclone). */
-static int64_t
-object_mtime(const struct http_reply *r)
-{
-	const char *own = http_reply_header(r, "x-amz-meta-mtime");
-	const char *modified = http_reply_header(r, "last-modified");
-	time_t t = -1;
-	char *end;
-	long long v;
-
-	if (own) {
-		v = strtoll(own, &end, 10);
-		if (end != own && (*end == '\0' || *end == '.'))
-			return v;
-	}
-	if (modified)
-		t = curl_getdate(modified, NULL);
-	return t > 0 ? (int64_t)t : 0;
-}
-
 void
 s3_read_object(struct s3_job *j, struct store_object *out)
 {
@@ -233,8 +200,8 @@ s3_read_object(struct s3_job *j, struct store_object *out)
 	const char *id = http_reply_header(r, "x-amz-meta-sluice-id");
 
 	memset(out, 0, sizeof(*out));
-	out->size = object_size(r);
-	out->mtime = object_mtime(r);
+	out->size = store_http_size(r);
+	out->mtime = store_http_mtime(r, "x-amz-meta-mtime");
 	if (etag)
 		s3_etag(etag, out->etag);
 	if (id && id_valid(id))

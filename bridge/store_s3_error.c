@@ -2,20 +2,11 @@
 /* What a reply of an S3 server means for the caller. */
 #include "bridge/store_s3.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/mem.h"
-
-#define RETRY_AFTER_MAX_S 3600
-
-struct meaning {
-	enum err err;
-	const char *why;
-};
 
 /*
  * Amazon S3 API Reference, "Error responses"; some of other servers. Without
@@ -24,7 +15,7 @@ struct meaning {
  */
 static const struct {
 	const char *code;
-	struct meaning m;
+	struct store_meaning m;
 } codes[] = {
 	{ "NoSuchBucket", { ERR_IO, "no such bucket" } },
 	{ "NoSuchKey", { ERR_NOT_FOUND, "no such object" } },
@@ -55,44 +46,48 @@ static const struct {
 	  { ERR_DENIED, "the store refused the credentials or the region" } },
 };
 
-static struct meaning
+static struct store_meaning
 of_status(unsigned status)
 {
 	switch (status) {
 	case 401:
 	case 403:
-		return (struct meaning){ ERR_DENIED,
-					 "the store refused the credentials" };
+		return (struct store_meaning){
+			ERR_DENIED, "the store refused the credentials"
+		};
 	case 404:
-		return (struct meaning){ ERR_NOT_FOUND, "not in the store" };
+		return (struct store_meaning){ ERR_NOT_FOUND,
+					       "not in the store" };
 	case 408:
 	case 429:
-		return (struct meaning){ ERR_AGAIN, "the store is busy" };
+		return (struct store_meaning){ ERR_AGAIN, "the store is busy" };
 	case 409:
 	case 412:
-		return (struct meaning){ ERR_CONFLICT, "it has changed" };
+		return (struct store_meaning){ ERR_CONFLICT, "it has changed" };
 	case 413:
-		return (struct meaning){ ERR_TOO_LARGE,
-					 "too large for the store" };
+		return (struct store_meaning){ ERR_TOO_LARGE,
+					       "too large for the store" };
 	case 501:
-		return (struct meaning){ ERR_UNSUPPORTED,
-					 "the store cannot do that" };
+		return (struct store_meaning){ ERR_UNSUPPORTED,
+					       "the store cannot do that" };
 	case 507:
-		return (struct meaning){ ERR_NO_SPACE, "the store is full" };
+		return (struct store_meaning){ ERR_NO_SPACE,
+					       "the store is full" };
 	default:
 		break;
 	}
 	if (status >= 500)
-		return (struct meaning){ ERR_AGAIN,
-					 "the store is unavailable" };
+		return (struct store_meaning){ ERR_AGAIN,
+					       "the store is unavailable" };
 	if (status >= 300 && status < 400)
-		return (struct meaning){
+		return (struct store_meaning){
 			ERR_IO, "the bucket is elsewhere: endpoint or region"
 		};
-	return (struct meaning){ ERR_IO, "the store refused the request" };
+	return (struct store_meaning){ ERR_IO,
+				       "the store refused the request" };
 }
 
-static struct meaning
+static struct store_meaning
 of_error(const struct s3_error *e, unsigned status)
 {
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
@@ -100,53 +95,6 @@ of_error(const struct s3_error *e, unsigned status)
 			return codes[i].m;
 	}
 	return of_status(status);
-}
-
-static struct meaning
-of_end(enum http_end end)
-{
-	switch (end) {
-	case HTTP_CONNECT:
-		return (struct meaning){ ERR_AGAIN,
-					 "the store cannot be reached" };
-	case HTTP_LOST:
-		return (struct meaning){ ERR_AGAIN,
-					 "the connection to the store broke" };
-	case HTTP_STALLED:
-		return (struct meaning){ ERR_AGAIN,
-					 "the store does not answer" };
-	case HTTP_TOO_LARGE:
-		return (struct meaning){ ERR_IO,
-					 "the store's answer is too large" };
-	case HTTP_BODY:
-		return (struct meaning){ ERR_IO,
-					 "the bytes to store cannot be read" };
-	default:
-		return (struct meaning){
-			ERR_IO, "the store's TLS certificate is not trusted"
-		};
-	}
-}
-
-static void
-read_retry_after(struct s3_job *j, const struct http_reply *r)
-{
-	const char *v = http_reply_header(r, "retry-after");
-	char *end;
-	long seconds;
-
-	if (!v)
-		return;
-	seconds = strtol(v, &end, 10);
-	if (end == v) { /* a date */
-		time_t at = curl_getdate(v, NULL);
-
-		seconds = at > 0 ? (long)(at - time(NULL)) : 0;
-	}
-	if (seconds > RETRY_AFTER_MAX_S)
-		seconds = RETRY_AFTER_MAX_S;
-	if (seconds > 0)
-		j->call->retry_after_ms = (unsigned)seconds * 1000;
 }
 
 static void
@@ -190,7 +138,7 @@ says_not_found(const struct s3_job *j)
 enum err
 s3_classify(struct s3_job *j, const struct http_reply *r)
 {
-	struct meaning m;
+	struct store_meaning m;
 
 	memset(&j->error, 0, sizeof(j->error));
 	j->ambiguous = false;
@@ -200,13 +148,13 @@ s3_classify(struct s3_job *j, const struct http_reply *r)
 	if (r->end == HTTP_DONE)
 		s3_xml_error(r->body, r->len, &j->error);
 	m = r->end == HTTP_DONE ? of_error(&j->error, r->status)
-				: of_end(r->end);
+				: store_http_end(r->end);
 	if (m.err == ERR_NOT_FOUND && !says_not_found(j))
-		m = (struct meaning){ ERR_AGAIN,
-				      "what answers is not the store" };
+		m = (struct store_meaning){ ERR_AGAIN,
+					    "what answers is not the store" };
 	j->why = m.why;
 	j->ambiguous = may_have_worked(j, r);
-	read_retry_after(j, r);
+	j->call->retry_after_ms = store_http_retry_after(r);
 	write_detail(j, r);
 	return m.err;
 }
@@ -214,7 +162,8 @@ s3_classify(struct s3_job *j, const struct http_reply *r)
 enum err
 s3_xml_err(struct s3_job *j, enum s3_xml res)
 {
-	struct meaning m = { ERR_AGAIN, "the store's answer is not clear" };
+	struct store_meaning m = { ERR_AGAIN,
+				   "the store's answer is not clear" };
 
 	if (res == S3_XML_OK)
 		return ERR_OK;

@@ -10,7 +10,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/mem.h"
 
@@ -19,31 +18,12 @@
 #define PART_MAX (5 * GIB)
 #define PART_DEFAULT (16 * MIB)
 #define PARTS_MAX 1000 /* segments in a manifest, Swift's default */
-#define CONNECTIONS_DEFAULT 16
-#define CONNECTIONS_MAX 256
-#define CONNECT_TIMEOUT_MS 10000
-#define STALL_TIMEOUT_MS 30000
-#define STALL_BYTES 4096
 #define GRACE_MS (3600 * 1000)
 #define DAY_MS ((uint64_t)24 * 3600 * 1000)
 #define CONTAINER_MAX 256 /* bytes in a container's name */
 
-/* Where the settings come from. */
-struct from {
-	struct conf *conf;
-	const char *section;
-	bool bad; /* something was complained about */
-};
-
 static void
-complain(struct from *f, const char *key, const char *expected)
-{
-	conf_complain(f->conf, f->section, key, "expected %s", expected);
-	f->bad = true;
-}
-
-static void
-read_containers(struct swift *s, struct from *f)
+read_containers(struct swift *s, struct store_conf *f)
 {
 	const char *name = conf_need(f->conf, f->section, "container");
 	const char *segments =
@@ -55,32 +35,19 @@ read_containers(struct swift *s, struct from *f)
 	s->segments = *segments ? mem_strdup(segments)
 				: mem_printf("%s_segments", name);
 	if (strchr(name, '/') || strlen(name) > CONTAINER_MAX)
-		complain(f, "container", "a container's name; see also prefix");
+		store_conf_expected(f, "container",
+				    "a container's name; see also prefix");
 	if (strchr(s->segments, '/') || strlen(s->segments) > CONTAINER_MAX ||
 	    strcmp(s->segments, s->container) == 0)
-		complain(f, "segments_container", "another container's name");
+		store_conf_expected(f, "segments_container",
+				    "another container's name");
 	s->create = conf_bool(f->conf, f->section, "create", false);
 	key = conf_str(f->conf, f->section, "tempurl_key", "");
 	s->tempurl_key = *key ? mem_strdup(key) : NULL;
 }
 
-/* "in/" or "in" or "/in/": in front of each key stands "in/". */
 static void
-read_prefix(struct swift *s, struct from *f)
-{
-	const char *v = conf_str(f->conf, f->section, "prefix", "");
-	size_t n;
-
-	while (*v == '/')
-		v++;
-	n = strlen(v);
-	s->prefix = mem_printf("%s%s", v, n && v[n - 1] != '/' ? "/" : "");
-	if (n > STORE_KEY_MAX / 2)
-		complain(f, "prefix", "at most 512 bytes");
-}
-
-static void
-read_lives(struct swift *s, struct from *f)
+read_lives(struct swift *s, struct store_conf *f)
 {
 	struct conf_range grace = { GRACE_MS, 0, 30 * DAY_MS };
 	struct conf_range expiry = { 0, 0, 36500 * DAY_MS };
@@ -91,7 +58,7 @@ read_lives(struct swift *s, struct from *f)
 }
 
 static void
-read_limits(struct store *store, struct from *f)
+read_limits(struct store *store, struct store_conf *f)
 {
 	struct store_limits *l = &store->limits;
 
@@ -105,38 +72,6 @@ read_limits(struct store *store, struct from *f)
 		.parts_max = PARTS_MAX,
 	};
 	store_conf_parts(f->conf, f->section, l);
-}
-
-static unsigned
-get_time(struct from *f, const char *key, unsigned def)
-{
-	struct conf_range r = { def, 100, 3600 * 1000 };
-
-	return (unsigned)conf_time(f->conf, f->section, key, r);
-}
-
-static void
-read_host(struct swift *s, struct from *f)
-{
-	struct conf_range connections = { CONNECTIONS_DEFAULT, 1,
-					  CONNECTIONS_MAX };
-	struct http_host_config cfg = {
-		.verify_tls =
-			conf_bool(f->conf, f->section, "verify_tls", true),
-		.ca_file = conf_str(f->conf, f->section, "ca_file", NULL),
-		.connections = (unsigned)conf_uint(f->conf, f->section,
-						   "connections", connections),
-		.connect_timeout_ms =
-			get_time(f, "connect_timeout", CONNECT_TIMEOUT_MS),
-		.stall_timeout_ms =
-			get_time(f, "stall_timeout", STALL_TIMEOUT_MS),
-		.stall_bytes = STALL_BYTES,
-	};
-
-	if (cfg.ca_file && access(cfg.ca_file, R_OK) != 0)
-		complain(f, "ca_file", "a file that can be read");
-	if (s->store->env.http && !f->bad)
-		s->host = http_host_new(s->store->env.http, &cfg);
 }
 
 static void
@@ -157,16 +92,16 @@ swift_close(struct store *store)
 static enum err
 swift_open(struct store *store, struct conf *conf, const char *section)
 {
-	struct from f = { .conf = conf, .section = section };
+	struct store_conf f = { .conf = conf, .section = section };
 	struct swift *s = mem_alloc(sizeof(*s));
 
 	s->store = store;
 	store->driver = s;
 	read_containers(s, &f);
-	read_prefix(s, &f);
+	s->prefix = store_conf_prefix(&f);
 	read_lives(s, &f);
 	read_limits(store, &f);
-	read_host(s, &f);
+	s->host = store_conf_host(&f, store->env.http);
 	s->auth = swift_auth_open(conf, section, store->env.loop, s->host);
 	if (!f.bad && s->auth) {
 		if (store->env.loop)

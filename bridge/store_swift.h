@@ -18,6 +18,7 @@
 #include <jansson.h>
 
 #include "bridge/http.h"
+#include "bridge/store_http.h"
 #include "bridge/store_ops.h"
 #include "bridge/swift_auth.h"
 #include "lib/buf.h"

@@ -2,20 +2,11 @@
 /* What a reply of a Swift cluster means for the caller. */
 #include "bridge/store_swift.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/mem.h"
-
-#define RETRY_AFTER_MAX_S 3600
-
-struct meaning {
-	enum err err;
-	const char *why;
-};
 
 /*
  * Swift's API Reference. A 401 here came to a token just made: Swift also
@@ -24,7 +15,7 @@ struct meaning {
  */
 static const struct {
 	unsigned status;
-	struct meaning m;
+	struct store_meaning m;
 } statuses[] = {
 	{ 401, { ERR_AGAIN, "the store does not take a new token" } },
 	{ 403, { ERR_DENIED, "the store does not allow it to this user" } },
@@ -42,7 +33,7 @@ static const struct {
 	{ 507, { ERR_NO_SPACE, "the store is full" } },
 };
 
-static struct meaning
+static struct store_meaning
 of_status(unsigned status)
 {
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
@@ -50,37 +41,13 @@ of_status(unsigned status)
 			return statuses[i].m;
 	}
 	if (status >= 500)
-		return (struct meaning){ ERR_AGAIN,
-					 "the store is unavailable" };
+		return (struct store_meaning){ ERR_AGAIN,
+					       "the store is unavailable" };
 	if (status >= 300 && status < 400)
-		return (struct meaning){ ERR_IO, "the account is elsewhere" };
-	return (struct meaning){ ERR_IO, "the store refused the request" };
-}
-
-static struct meaning
-of_end(enum http_end end)
-{
-	switch (end) {
-	case HTTP_CONNECT:
-		return (struct meaning){ ERR_AGAIN,
-					 "the store cannot be reached" };
-	case HTTP_LOST:
-		return (struct meaning){ ERR_AGAIN,
-					 "the connection to the store broke" };
-	case HTTP_STALLED:
-		return (struct meaning){ ERR_AGAIN,
-					 "the store does not answer" };
-	case HTTP_TOO_LARGE:
-		return (struct meaning){ ERR_IO,
-					 "the store's answer is too large" };
-	case HTTP_BODY:
-		return (struct meaning){ ERR_IO,
-					 "the bytes to store cannot be read" };
-	default:
-		return (struct meaning){
-			ERR_IO, "the store's TLS certificate is not trusted"
-		};
-	}
+		return (struct store_meaning){ ERR_IO,
+					       "the account is elsewhere" };
+	return (struct store_meaning){ ERR_IO,
+				       "the store refused the request" };
 }
 
 /* A quota of account or container is told with 413 and these words. */
@@ -89,27 +56,6 @@ says_quota(const struct http_reply *r)
 {
 	return r->status == 413 && r->body &&
 	       memmem(r->body, r->len, "quota", 5);
-}
-
-static void
-read_retry_after(struct swift_job *j, const struct http_reply *r)
-{
-	const char *v = http_reply_header(r, "retry-after");
-	char *end;
-	long seconds;
-
-	if (!v || !j->call)
-		return;
-	seconds = strtol(v, &end, 10);
-	if (end == v) { /* a date */
-		time_t at = curl_getdate(v, NULL);
-
-		seconds = at > 0 ? (long)(at - time(NULL)) : 0;
-	}
-	if (seconds > RETRY_AFTER_MAX_S)
-		seconds = RETRY_AFTER_MAX_S;
-	if (seconds > 0)
-		j->call->retry_after_ms = (unsigned)seconds * 1000;
 }
 
 static const char *
@@ -153,22 +99,23 @@ may_have_worked(const struct http_reply *r)
 enum err
 swift_classify(struct swift_job *j, const struct http_reply *r)
 {
-	struct meaning m;
+	struct store_meaning m;
 
 	j->ambiguous = false;
 	j->why = NULL;
 	if (r->end == HTTP_DONE && r->status >= 200 && r->status < 300)
 		return ERR_OK;
-	m = r->end == HTTP_DONE ? of_status(r->status) : of_end(r->end);
+	m = r->end == HTTP_DONE ? of_status(r->status) : store_http_end(r->end);
 	if (m.err == ERR_NOT_FOUND && !transaction(r))
-		m = (struct meaning){ ERR_AGAIN,
-				      "what answers is not the store" };
+		m = (struct store_meaning){ ERR_AGAIN,
+					    "what answers is not the store" };
 	if (r->end == HTTP_DONE && says_quota(r))
-		m = (struct meaning){ ERR_NO_SPACE,
-				      "the store's quota is used up" };
+		m = (struct store_meaning){ ERR_NO_SPACE,
+					    "the store's quota is used up" };
 	j->why = m.why;
 	j->ambiguous = may_have_worked(r);
-	read_retry_after(j, r);
+	if (j->call)
+		j->call->retry_after_ms = store_http_retry_after(r);
 	write_detail(j, r);
 	return m.err;
 }
@@ -209,7 +156,7 @@ swift_late_status(struct swift_job *j, json_t *answer)
 		json_string_value(json_object_get(answer, "Response Status"));
 	const json_t *errors = json_object_get(answer, "Errors");
 	unsigned status = text ? (unsigned)strtoul(text, NULL, 10) : 0;
-	struct meaning m;
+	struct store_meaning m;
 
 	if (status >= 200 && status < 300 && json_array_size(errors) == 0)
 		return ERR_OK;

@@ -2,7 +2,6 @@
 /* Calls on whole objects: put, head, get, delete. */
 #include "bridge/store_swift.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,38 +47,6 @@ swift_etag(const char *quoted, char out[STORE_ETAG_MAX + 1])
 	return true;
 }
 
-static uint64_t
-object_size(const struct http_reply *r)
-{
-	const char *range = http_reply_header(r, "content-range");
-	const char *length = http_reply_header(r, "content-length");
-	const char *slash = range ? strchr(range, '/') : NULL;
-
-	if (slash)
-		return strtoull(slash + 1, NULL, 10);
-	return length ? strtoull(length, NULL, 10) : 0;
-}
-
-/* X-Object-Meta-Mtime is in Unix seconds, perhaps with a fraction. */
-static int64_t
-object_mtime(const struct http_reply *r)
-{
-	const char *own = http_reply_header(r, "x-object-meta-mtime");
-	const char *modified = http_reply_header(r, "last-modified");
-	time_t t = -1;
-	char *end;
-	long long v;
-
-	if (own) {
-		v = strtoll(own, &end, 10);
-		if (end != own && (*end == '\0' || *end == '.'))
-			return v;
-	}
-	if (modified)
-		t = curl_getdate(modified, NULL);
-	return t > 0 ? (int64_t)t : 0;
-}
-
 void
 swift_read_object(struct swift_job *j, struct store_object *out)
 {
@@ -88,8 +55,8 @@ swift_read_object(struct swift_job *j, struct store_object *out)
 	const char *id = http_reply_header(r, "x-object-meta-sluice-id");
 
 	memset(out, 0, sizeof(*out));
-	out->size = object_size(r);
-	out->mtime = object_mtime(r);
+	out->size = store_http_size(r);
+	out->mtime = store_http_mtime(r, "x-object-meta-mtime");
 	if (etag)
 		swift_etag(etag, out->etag);
 	if (id && id_valid(id))
