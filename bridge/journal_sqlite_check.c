@@ -160,7 +160,11 @@ enum err
 journal_sqlite_moved(void *arg, const struct journal_upload *row, bool *out)
 {
 	static const char text[] =
-		"SELECT 1 FROM events WHERE at >= ?3 AND upload <> ?4"
+		"SELECT 1 FROM events WHERE upload <> ?4"
+		/* By number, for a clock may have been set back. */
+		" AND coalesce(seq > (SELECT max(seq) FROM events"
+		"  WHERE upload = ?4 AND kind IN ('published', 'renamed')),"
+		"  at >= ?3)"
 		" AND kind IN ('deleted', 'renamed', 'published')"
 		" AND json_valid(body) AND json_extract(body, '$.store') = ?1"
 		" AND ?2 IN (json_extract(body, '$.source_key'),"
