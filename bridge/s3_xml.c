@@ -4,7 +4,6 @@
 #include <expat.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bridge/s3_xml_reader.h"
 #include "lib/mem.h"
@@ -261,24 +260,4 @@ bool
 s3_xml_bool(const char *text)
 {
 	return strcmp(text, "true") == 0;
-}
-
-int64_t
-s3_time(const char *s, unsigned *ms)
-{
-	struct tm tm = { 0 };
-	const char *rest = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
-	unsigned scale = 100;
-
-	if (ms)
-		*ms = 0;
-	if (!rest)
-		return 0;
-	if (ms && *rest == '.') {
-		for (rest++; *rest >= '0' && *rest <= '9'; rest++) {
-			*ms += (unsigned)(*rest - '0') * scale;
-			scale /= 10;
-		}
-	}
-	return (int64_t)timegm(&tm);
 }

@@ -92,9 +92,6 @@ enum s3_xml s3_xml_items(const void *xml, size_t n, struct s3_error *e,
 			 struct s3_items *out);
 void s3_items_free(struct s3_items *i);
 
-/* Seconds since 1970 of "2009-10-12T17:50:30.000Z", or 0. ms may be NULL. */
-int64_t s3_time(const char *s, unsigned *ms);
-
 /* An ETag without its quotes; false when it cannot be one of ours. */
 bool s3_etag(const char *s, char out[STORE_ETAG_MAX + 1]);
 

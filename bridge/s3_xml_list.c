@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bridge/s3_xml_reader.h"
+#include "lib/clock.h"
 #include "lib/id.h"
 #include "lib/mem.h"
 
@@ -144,7 +145,7 @@ static void
 set_initiated(struct s3_upload *u, const char *text)
 {
 	unsigned ms;
-	int64_t seconds = s3_time(text, &ms);
+	int64_t seconds = clock_parse_rfc3339(text, &ms);
 
 	u->initiated = seconds * 1000 + ms;
 }
@@ -242,7 +243,7 @@ contents_value(struct s3_item *item, const char *name, const char *text)
 	else if (strcmp(name, "ETag") == 0)
 		s3_etag(text, item->etag);
 	else if (strcmp(name, "LastModified") == 0)
-		item->mtime = s3_time(text, NULL);
+		item->mtime = clock_parse_rfc3339(text, NULL);
 	return true;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/mem.h"
 
 struct page {
@@ -58,7 +59,7 @@ add_entry(const struct swift_job *j, struct page *p, const json_t *item,
 	e->key = key;
 	e->is_dir = dir != NULL;
 	e->size = (uint64_t)json_integer_value(json_object_get(item, "bytes"));
-	e->mtime = swift_time(text_of(item, "last_modified"));
+	e->mtime = clock_parse_rfc3339(text_of(item, "last_modified"), NULL);
 	etag = text_of(item, "slo_etag");
 	if (!etag)
 		etag = text_of(item, "hash");

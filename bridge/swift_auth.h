@@ -66,7 +66,4 @@ void swift_auth_unwait(struct swift_auth *a, struct swift_wait *w);
 char *swift_catalogue_url(const void *json, size_t len, const char *region,
 			  const char *interface, long *lives_s);
 
-/* "2026-11-21T10:04:16.000000Z" or without the Z, in Unix s; -1: it is none. */
-int64_t swift_time(const char *text);
-
 #endif

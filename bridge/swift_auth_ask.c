@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/clock.h"
 #include "lib/mem.h"
@@ -101,20 +100,6 @@ swift_auth_ask(struct swift_auth *a, http_done_fn *fn, void *arg)
 
 /* What the answer says. */
 
-int64_t
-swift_time(const char *text)
-{
-	struct tm tm = { 0 };
-
-	if (!text ||
-	    sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon,
-		   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
-		return -1;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	return (int64_t)timegm(&tm);
-}
-
 static bool
 is(const json_t *o, const char *key, const char *value)
 {
@@ -159,14 +144,14 @@ endpoint_url(const json_t *token, const char *region, const char *interface)
 static long
 life(const json_t *token)
 {
-	int64_t issued = swift_time(
-		json_string_value(json_object_get(token, "issued_at")));
-	int64_t expires = swift_time(
-		json_string_value(json_object_get(token, "expires_at")));
+	int64_t issued = clock_parse_rfc3339(
+		json_string_value(json_object_get(token, "issued_at")), NULL);
+	int64_t expires = clock_parse_rfc3339(
+		json_string_value(json_object_get(token, "expires_at")), NULL);
 
-	if (expires < 0)
+	if (!expires)
 		return LIFE_DEFAULT_MS / 1000;
-	if (issued < 0)
+	if (!issued)
 		issued = clock_wall_ms() / 1000;
 	return expires > issued ? (long)(expires - issued) : 0;
 }

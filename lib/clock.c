@@ -47,6 +47,26 @@ clock_rfc3339(int64_t wall_ms, char *dst, size_t size)
 	snprintf(dst, size, "%s.%03dZ", day, (int)ms);
 }
 
+int64_t
+clock_parse_rfc3339(const char *s, unsigned *ms)
+{
+	struct tm tm = { 0 };
+	const char *rest = s ? strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+	unsigned scale = 100;
+
+	if (ms)
+		*ms = 0;
+	if (!rest)
+		return 0;
+	if (ms && *rest == '.') {
+		for (rest++; *rest >= '0' && *rest <= '9'; rest++) {
+			*ms += (unsigned)(*rest - '0') * scale;
+			scale /= 10;
+		}
+	}
+	return (int64_t)timegm(&tm);
+}
+
 unsigned
 clock_backoff(unsigned tries, unsigned base_ms, unsigned cap_ms)
 {

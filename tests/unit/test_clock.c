@@ -30,6 +30,25 @@ test_rfc3339_shows_utc_with_milliseconds(void **state)
 }
 
 static void
+test_rfc3339_is_read_with_and_without_a_fraction(void **state)
+{
+	unsigned ms = 7;
+
+	(void)state;
+	assert_int_equal(clock_parse_rfc3339("2026-01-31T12:00:00.123Z", &ms),
+			 1769860800);
+	assert_int_equal(ms, 123);
+	assert_int_equal(clock_parse_rfc3339("2026-01-31T12:00:00.123456",
+					     NULL),
+			 1769860800);
+	assert_int_equal(clock_parse_rfc3339("2026-01-31T12:00:00Z", &ms),
+			 1769860800);
+	assert_int_equal(ms, 0);
+	assert_int_equal(clock_parse_rfc3339("yesterday", &ms), 0);
+	assert_int_equal(clock_parse_rfc3339(NULL, NULL), 0);
+}
+
+static void
 test_rfc3339_takes_times_before_1970(void **state)
 {
 	(void)state;
@@ -120,6 +139,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rfc3339_shows_utc_with_milliseconds),
+		cmocka_unit_test(
+			test_rfc3339_is_read_with_and_without_a_fraction),
 		cmocka_unit_test(test_rfc3339_takes_times_before_1970),
 		cmocka_unit_test(test_rfc3339_fits_into_25_bytes),
 		cmocka_unit_test(test_monotonic_clock_does_not_go_back),
