@@ -200,7 +200,8 @@ test_failed_login_is_held_back_and_may_be_repeated(void **state)
 	delay = ledger_login_delay(w->bridge.ledger, session_sockaddr(w->s),
 				   "ann");
 	assert_true(delay > 0);
-	assert_true(clock_ms() - start >= delay);
+	/* The loop's clock is a coarse one: up to 10 ms behind. */
+	assert_true(clock_ms() - start + 10 >= delay);
 	assert_null(session_user(w->s));
 	assert_int_equal(password(w, w->s, "ann", "secret"), ERR_OK);
 }
