@@ -25,8 +25,7 @@
 
 #define SWIFT_HEADERS_MAX 16
 #define SWIFT_REPLY_MAX ((size_t)8 << 20) /* bytes of an answer in JSON */
-#define SWIFT_NAME_MAX (STORE_KEY_MAX + 600)
-#define SWIFT_SET_LEN (32 + 1 + ID_LEN) /* "HASH/ID" */
+#define SWIFT_SET_LEN (32 + 1 + ID_LEN)	  /* "HASH/ID" */
 #define SWIFT_PATIENCE_MS (15 * 60 * 1000u)
 
 struct swift {
@@ -112,6 +111,9 @@ enum err swift_classify(struct swift_job *j, const struct http_reply *r);
 /* The JSON of the reply; NULL: it is none. The caller frees it. */
 json_t *swift_json(struct swift_job *j);
 
+/* What a reply to a request that any key may get means: no container. */
+enum err swift_need_container(struct swift_job *j, enum err err);
+
 /*
  * What the body of an answer to a manifest or a bulk request says, whose
  * status came before its outcome was known: sets why and ambiguous.
@@ -123,6 +125,16 @@ enum err swift_late_status(struct swift_job *j, json_t *answer);
  * the containers are there; asks first where that was not done at the start.
  */
 void swift_when_known(struct swift_job *j, void (*then)(struct swift_job *j));
+
+/*
+ * store_swift_list.c: begins a request for the names of a container with this
+ * prefix, behind the marker (NULL: from the first one), at most `limit`.
+ */
+void swift_request_page(struct swift_job *j, const char *container,
+			const char *prefix, const char *marker, unsigned limit);
+/* The reply's names; NULL: it is no such answer, and why says so. */
+json_t *swift_page(struct swift_job *j);
+const char *swift_page_name(const json_t *page, size_t i); /* or NULL */
 
 /* store_swift_names.c */
 void swift_key_hash(const char *key, char out[32 + 1]);

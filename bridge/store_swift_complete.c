@@ -175,10 +175,7 @@ early_error(struct swift_job *j, enum err err)
 static void
 manifest_done(struct swift_job *j, enum err err)
 {
-	if (err == ERR_NOT_FOUND) {
-		j->why = "no such container";
-		err = ERR_IO;
-	}
+	err = swift_need_container(j, err);
 	err = err ? early_error(j, err) : read_answer(j);
 	if (err)
 		swift_fail_reply(j, err);

@@ -120,6 +120,15 @@ swift_classify(struct swift_job *j, const struct http_reply *r)
 	return m.err;
 }
 
+enum err
+swift_need_container(struct swift_job *j, enum err err)
+{
+	if (err != ERR_NOT_FOUND)
+		return err;
+	j->why = "no such container";
+	return ERR_IO;
+}
+
 json_t *
 swift_json(struct swift_job *j)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A folder's page. */
+/* Pages of names: any container's, and a folder's. */
 #include "bridge/store_swift.h"
 
 #include <stdio.h>
@@ -9,8 +9,42 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 
+void
+swift_request_page(struct swift_job *j, const char *container,
+		   const char *prefix, const char *marker, unsigned limit)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", limit);
+	swift_request(j, "GET", container, NULL);
+	swift_query(j, "format", "json");
+	swift_query(j, "limit", number);
+	swift_query(j, "prefix", prefix);
+	if (marker)
+		swift_query(j, "marker", marker);
+}
+
+json_t *
+swift_page(struct swift_job *j)
+{
+	/* 204: nothing is there. */
+	json_t *page = j->reply->len ? swift_json(j) : json_array();
+
+	if (json_is_array(page) && json_array_size(page) <= STORE_LIST_MAX)
+		return page;
+	json_decref(page);
+	j->why = "the store's answer is not clear";
+	return NULL;
+}
+
+const char *
+swift_page_name(const json_t *page, size_t i)
+{
+	return json_string_value(
+		json_object_get(json_array_get(page, i), "name"));
+}
+
 struct page {
-	json_t *json;
 	struct store_entry *entries;
 	char (*etags)[STORE_ETAG_MAX + 1];
 	size_t n;
@@ -81,35 +115,27 @@ list_done(struct swift_job *j, enum err err)
 {
 	struct store_result res = { .err = ERR_OK };
 	struct page p = { 0 };
+	json_t *item, *names = NULL;
 	size_t i, n;
-	json_t *item;
 
-	if (err == ERR_NOT_FOUND) {
-		err = ERR_IO;
-		j->why = "no such container";
-	}
+	err = swift_need_container(j, err);
+	if (!err && !(names = swift_page(j)))
+		err = ERR_AGAIN;
 	if (err) {
 		swift_fail_reply(j, err);
 		return;
 	}
-	/* 204: nothing is there. */
-	p.json = j->reply->len ? swift_json(j) : json_array();
-	n = json_array_size(p.json);
-	if (!json_is_array(p.json) || n > STORE_LIST_MAX) {
-		json_decref(p.json);
-		swift_fail(j, ERR_AGAIN, "the store's answer is not clear");
-		return;
-	}
+	n = json_array_size(names);
 	p.entries = mem_array(n + 1, sizeof(*p.entries));
 	p.etags = mem_array(n + 1, sizeof(*p.etags));
-	json_array_foreach(p.json, i, item) add_entry(j, &p, item, &res.marker);
+	json_array_foreach(names, i, item) add_entry(j, &p, item, &res.marker);
 	qsort(p.entries, p.n, sizeof(*p.entries), by_key);
 	res.entries = p.entries;
 	res.nentries = p.n;
 	if (n == STORE_LIST_MAX)
 		res.next = p.last;
 	swift_done(j, &res);
-	json_decref(p.json);
+	json_decref(names);
 	free(p.entries);
 	free(p.etags);
 }
@@ -119,16 +145,10 @@ swift_list(struct store *s, struct store_call *c)
 {
 	struct swift_job *j = swift_job_new(s->driver, c);
 	char *prefix = mem_printf("%s%s", j->swift->prefix, c->key);
-	char limit[16];
 
-	snprintf(limit, sizeof(limit), "%d", STORE_LIST_MAX);
-	swift_request(j, "GET", j->swift->container, NULL);
-	swift_query(j, "format", "json");
+	swift_request_page(j, j->swift->container, prefix, c->marker,
+			   STORE_LIST_MAX);
 	swift_query(j, "delimiter", "/");
-	swift_query(j, "limit", limit);
-	swift_query(j, "prefix", prefix);
-	if (c->marker)
-		swift_query(j, "marker", c->marker);
 	free(prefix);
 	swift_send(j, list_done);
 }

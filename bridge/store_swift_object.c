@@ -175,10 +175,7 @@ put_done(struct swift_job *j, enum err err)
 	struct store_result res = { .err = ERR_OK };
 	const struct store_call *c = j->call;
 
-	if (err == ERR_NOT_FOUND) { /* a PUT needs nothing but its container */
-		j->why = "no such container";
-		err = ERR_IO;
-	}
+	err = swift_need_container(j, err);
 	if (err) {
 		swift_fail_reply(j, err);
 		return;

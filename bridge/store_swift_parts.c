@@ -37,15 +37,6 @@ request_part(struct swift_job *j, const char *method)
 	swift_request_segment(j, method, "segments", rest);
 }
 
-static enum err
-no_container(struct swift_job *j, enum err err)
-{
-	if (err != ERR_NOT_FOUND)
-		return err;
-	j->why = "no such container";
-	return ERR_IO;
-}
-
 /* begin */
 
 static void
@@ -54,7 +45,7 @@ begin_done(struct swift_job *j, enum err err)
 	struct store_result res = { .err = ERR_OK, .backend_id = j->state };
 
 	if (err)
-		swift_fail_reply(j, no_container(j, err));
+		swift_fail_reply(j, swift_need_container(j, err));
 	else
 		swift_done(j, &res);
 }
@@ -120,7 +111,7 @@ part_done(struct swift_job *j, enum err err)
 	char md5[2 * 16 + 1];
 
 	if (err) {
-		swift_fail_reply(j, no_container(j, err));
+		swift_fail_reply(j, swift_need_container(j, err));
 		return;
 	}
 	part->no = c->no;
@@ -339,31 +330,26 @@ static void
 page_done(struct swift_job *j, enum err err)
 {
 	struct all_parts *a = j->state;
-	json_t *page, *item;
-	size_t i, n;
+	json_t *page = NULL;
+	size_t n;
 
+	err = swift_need_container(j, err);
+	if (!err && !(page = swift_page(j)))
+		err = ERR_AGAIN;
 	if (err) {
-		swift_fail_reply(j, no_container(j, err));
+		swift_fail_reply(j, err);
 		return;
 	}
-	page = j->reply->len ? swift_json(j) : json_array();
 	n = json_array_size(page);
-	if (!json_is_array(page) || n > STORE_LIST_MAX) {
-		json_decref(page);
-		swift_fail(j, ERR_AGAIN, "the store's answer is not clear");
-		return;
-	}
-	json_array_foreach(page, i, item)
-	{
-		const char *name =
-			json_string_value(json_object_get(item, "name"));
+	for (size_t i = 0; i < n; i++) {
+		const char *name = swift_page_name(page, i);
 		size_t len = strlen(a->prefix);
 
 		if (!name || strncmp(name, a->prefix, len) != 0)
 			continue;
 		free(a->marker);
 		a->marker = mem_strdup(name);
-		take_part(a, name + len, item);
+		take_part(a, name + len, json_array_get(page, i));
 	}
 	json_decref(page);
 	if (n == STORE_LIST_MAX)
@@ -377,12 +363,8 @@ list_page(struct swift_job *j)
 {
 	const struct all_parts *a = j->state;
 
-	swift_request(j, "GET", j->swift->segments, NULL);
-	swift_query(j, "format", "json");
-	swift_query(j, "limit", "1000");
-	swift_query(j, "prefix", a->prefix);
-	if (a->marker)
-		swift_query(j, "marker", a->marker);
+	swift_request_page(j, j->swift->segments, a->prefix, a->marker,
+			   STORE_LIST_MAX);
 	swift_send(j, page_done);
 }
 
@@ -390,7 +372,7 @@ static void
 container_seen(struct swift_job *j, enum err err)
 {
 	if (err)
-		swift_fail_reply(j, no_container(j, err));
+		swift_fail_reply(j, swift_need_container(j, err));
 	else
 		swift_fail(j, ERR_NOT_FOUND, "no such multipart upload");
 }

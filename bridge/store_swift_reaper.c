@@ -18,7 +18,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-#define NOTES_PAGE "100"
+#define NOTES_PAGE 100
 #define ROUND_MIN_MS 1000
 #define ROUND_MAX_MS (5 * 60 * 1000)
 #define SETTLE_MAX_MS (60 * 1000)
@@ -206,8 +206,7 @@ owner_read(struct swift_job *j, enum err err)
 static void
 next_owner(struct swift_reaper *r)
 {
-	const json_t *item = json_array_get(r->owners, r->owner++);
-	const char *name = json_string_value(json_object_get(item, "name"));
+	const char *name = swift_page_name(r->owners, r->owner++);
 
 	if (!name) {
 		nobody(r);
@@ -223,11 +222,9 @@ owners_listed(struct swift_job *j, enum err err)
 	struct swift_reaper *r = reaper_of(j);
 
 	json_decref(r->owners);
-	r->owners = NULL;
-	if (!err)
-		r->owners = j->reply->len ? swift_json(j) : json_array();
+	r->owners = err ? NULL : swift_page(j);
 	r->owner = 0;
-	if (json_is_array(r->owners))
+	if (r->owners)
 		next_owner(r);
 	else
 		next_note(r);
@@ -238,10 +235,8 @@ look_at(struct swift_reaper *r)
 {
 	char *prefix = mem_printf("%sowners/%s/", r->swift->prefix, r->set);
 
-	swift_request(r->job, "GET", r->swift->segments, NULL);
-	swift_query(r->job, "format", "json");
-	swift_query(r->job, "limit", "1000");
-	swift_query(r->job, "prefix", prefix);
+	swift_request_page(r->job, r->swift->segments, prefix, NULL,
+			   STORE_LIST_MAX);
 	free(prefix);
 	swift_send(r->job, owners_listed);
 }
@@ -254,8 +249,7 @@ next_note(struct swift_reaper *r)
 	int64_t due;
 
 	do {
-		name = json_string_value(json_object_get(
-			json_array_get(r->notes, r->note++), "name"));
+		name = swift_page_name(r->notes, r->note++);
 	} while (name && !read_note(r, name, &due));
 	if (name && due <= clock_wall_ms())
 		look_at(r);
@@ -268,8 +262,7 @@ notes_listed(struct swift_job *j, enum err err)
 {
 	struct swift_reaper *r = reaper_of(j);
 
-	if (!err)
-		r->notes = j->reply->len ? swift_json(j) : json_array();
+	r->notes = err ? NULL : swift_page(j);
 	r->note = 0;
 	next_note(r);
 }
@@ -292,10 +285,8 @@ begin_round(void *arg)
 	prefix = mem_printf("%sgarbage/", r->swift->prefix);
 	r->job = swift_job_new(r->swift, NULL);
 	r->job->state = r;
-	swift_request(r->job, "GET", r->swift->segments, NULL);
-	swift_query(r->job, "format", "json");
-	swift_query(r->job, "limit", NOTES_PAGE);
-	swift_query(r->job, "prefix", prefix);
+	swift_request_page(r->job, r->swift->segments, prefix, NULL,
+			   NOTES_PAGE);
 	free(prefix);
 	swift_send(r->job, notes_listed);
 }

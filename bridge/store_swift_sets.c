@@ -76,13 +76,6 @@ end(struct swift_job *j, enum err err)
 static void list_page(struct swift_job *j);
 static void delete_next(struct swift_job *j);
 
-static const char *
-name_at(const struct deleting *d, size_t i)
-{
-	return json_string_value(
-		json_object_get(json_array_get(d->page, i), "name"));
-}
-
 /* The page is done: perhaps there is another, perhaps the other kind. */
 static void
 page_deleted(struct swift_job *j)
@@ -110,7 +103,7 @@ static void
 delete_next(struct swift_job *j)
 {
 	struct deleting *d = j->state;
-	const char *name = name_at(d, d->at++);
+	const char *name = swift_page_name(d->page, d->at++);
 
 	if (d->at > json_array_size(d->page)) {
 		page_deleted(j);
@@ -145,7 +138,7 @@ delete_bulk(struct swift_job *j)
 	swift_header(j, "Content-Type: text/plain");
 	swift_header(j, "Accept: application/json");
 	for (size_t i = 0; i < json_array_size(d->page); i++) {
-		const char *name = name_at(d, i);
+		const char *name = swift_page_name(d->page, i);
 
 		buf_add_text(&j->text, "/");
 		sigv4_encode(&j->text, j->swift->segments, false);
@@ -179,10 +172,12 @@ turn_page(struct deleting *d)
 	size_t n = json_array_size(d->page);
 
 	free(d->marker);
-	d->marker = n == STORE_LIST_MAX ? mem_strdup(name_at(d, n - 1)) : NULL;
+	d->marker = n == STORE_LIST_MAX
+			    ? mem_strdup(swift_page_name(d->page, n - 1))
+			    : NULL;
 	d->at = 0;
 	while (d->keep && n--) {
-		const char *name = name_at(d, n);
+		const char *name = swift_page_name(d->page, n);
 
 		if (!name || is_kept(d, name))
 			json_array_remove(d->page, n);
@@ -194,20 +189,16 @@ page_listed(struct swift_job *j, enum err err)
 {
 	struct deleting *d = j->state;
 
-	if (err) {
-		end(j, err);
+	d->page = err ? NULL : swift_page(j);
+	if (!d->page) {
+		end(j, err ? err : ERR_AGAIN);
 		return;
 	}
-	d->page = j->reply->len ? swift_json(j) : json_array();
 	turn_page(d);
-	if (!json_is_array(d->page)) {
-		j->why = "the store's answer is not clear";
-		end(j, ERR_AGAIN);
-	} else if (json_array_size(d->page) > 1 && j->swift->bulk_delete) {
+	if (json_array_size(d->page) > 1 && j->swift->bulk_delete)
 		delete_bulk(j);
-	} else {
+	else
 		delete_next(j);
-	}
 }
 
 static void
@@ -217,12 +208,8 @@ list_page(struct swift_job *j)
 	char *prefix = mem_printf("%s%s/%s/", j->swift->prefix, kinds[d->phase],
 				  d->set);
 
-	swift_request(j, "GET", j->swift->segments, NULL);
-	swift_query(j, "format", "json");
-	swift_query(j, "limit", "1000");
-	swift_query(j, "prefix", prefix);
-	if (d->marker)
-		swift_query(j, "marker", d->marker);
+	swift_request_page(j, j->swift->segments, prefix, d->marker,
+			   STORE_LIST_MAX);
 	free(prefix);
 	swift_send(j, page_listed);
 }

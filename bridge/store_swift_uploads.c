@@ -138,26 +138,19 @@ static void
 page_listed(struct swift_job *j, enum err err)
 {
 	struct all_uploads *a = j->state;
-	json_t *page, *item;
-	size_t i, n;
+	json_t *page = NULL;
+	size_t n;
 
+	err = swift_need_container(j, err);
+	if (!err && !(page = swift_page(j)))
+		err = ERR_AGAIN;
 	if (err) {
-		if (err == ERR_NOT_FOUND)
-			j->why = "no such container";
-		swift_fail_reply(j, err == ERR_NOT_FOUND ? ERR_IO : err);
+		swift_fail_reply(j, err);
 		return;
 	}
-	page = j->reply->len ? swift_json(j) : json_array();
 	n = json_array_size(page);
-	if (!json_is_array(page)) {
-		json_decref(page);
-		swift_fail(j, ERR_AGAIN, "the store's answer is not clear");
-		return;
-	}
-	json_array_foreach(page, i, item)
-	{
-		const char *name =
-			json_string_value(json_object_get(item, "name"));
+	for (size_t i = 0; i < n; i++) {
+		const char *name = swift_page_name(page, i);
 
 		if (name)
 			take(a, name, j->call->key);
@@ -176,12 +169,8 @@ list_page(struct swift_job *j)
 {
 	const struct all_uploads *a = j->state;
 
-	swift_request(j, "GET", j->swift->segments, NULL);
-	swift_query(j, "format", "json");
-	swift_query(j, "limit", "1000");
-	swift_query(j, "prefix", a->prefix);
-	if (a->marker)
-		swift_query(j, "marker", a->marker);
+	swift_request_page(j, j->swift->segments, a->prefix, a->marker,
+			   STORE_LIST_MAX);
 	swift_send(j, page_listed);
 }
 
