@@ -24,8 +24,9 @@
 #include "lib/buf.h"
 
 #define SWIFT_HEADERS_MAX 16
-#define SWIFT_REPLY_MAX ((size_t)8 << 20) /* bytes of an answer in JSON */
-#define SWIFT_SET_LEN (32 + 1 + ID_LEN)	  /* "HASH/ID" */
+#define SWIFT_REPLY_MAX ((size_t)8 << 20)	/* bytes of an answer in JSON */
+#define SWIFT_SET_LEN (32 + 1 + ID_LEN)		/* "HASH/ID" */
+#define SWIFT_NOTE_LEN (14 + SWIFT_SET_LEN + 5) /* "TIME-HASH-ID-seen" */
 #define SWIFT_PATIENCE_MS (15 * 60 * 1000u)
 
 struct swift {
@@ -143,10 +144,17 @@ bool swift_set_valid(const char *set);
 /* "00001-00000000000000000000": sorts by number. */
 void swift_part_name(uint32_t no, uint64_t off, char out[32]);
 bool swift_part_parse(const char *name, uint32_t *no, uint64_t *off);
+/* "TIME-HASH-ID" or, when somebody looked once, with "-seen" behind. */
+void swift_note_name(const char *set, int64_t due_ms, bool again,
+		     char out[SWIFT_NOTE_LEN + 1]);
+bool swift_note_parse(const char *name, int64_t *due_ms,
+		      char set[SWIFT_SET_LEN + 1], bool *again);
 
 /* store_swift_object.c */
 void swift_object_headers(struct swift_job *j, const struct store_meta *meta);
 void swift_read_object(struct swift_job *j, struct store_object *out);
+/* Makes a PUT a copy of the object at a key, without its metadata. */
+void swift_copy_from(struct swift_job *j, const char *key);
 /* The set that the reply's object is a manifest of, or NULL: it is none. */
 const char *swift_read_set(struct swift_job *j);
 bool swift_etag(const char *quoted, char out[STORE_ETAG_MAX + 1]);
@@ -164,6 +172,12 @@ void swift_no_upload(struct swift_job *j);
 /* store_swift_sets.c: notes that key's manifest is about to name a set. */
 void swift_claim(struct swift_job *j, const char *set, const char *key,
 		 swift_next_fn *then);
+/*
+ * Notes that after so many ms it is worth looking whether anybody names a set;
+ * again says that somebody looked once.
+ */
+void swift_note_garbage(struct swift_job *j, const char *set, uint64_t ms,
+			bool again, swift_next_fn *then);
 /* Deletes every segment of a set, and the notes of who owned it. */
 void swift_delete_set(struct swift_job *j, const char *set,
 		      swift_next_fn *then);

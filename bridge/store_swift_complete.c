@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/clock.h"
 #include "lib/mem.h"
 
 struct completing {
@@ -57,15 +56,9 @@ note_expiry(struct swift_job *j)
 {
 	const struct completing *m = j->state;
 	const struct swift *s = j->swift;
-	char name[SWIFT_SET_LEN + 32];
 
-	snprintf(name, sizeof(name), "%013lld-%.32s-%s",
-		 (long long)clock_wall_ms() + (long long)s->grace_ms +
-			 (long long)s->delete_after_s * 1000,
-		 m->set, m->set + 33);
-	swift_request_segment(j, "PUT", "garbage", name);
-	swift_body_none(j);
-	swift_send(j, expiry_noted);
+	swift_note_garbage(j, m->set, s->grace_ms + s->delete_after_s * 1000,
+			   false, expiry_noted);
 }
 
 static void

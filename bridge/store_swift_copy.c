@@ -10,7 +10,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "bridge/sigv4.h"
 #include "lib/mem.h"
 
 struct copying {
@@ -58,29 +57,19 @@ static void
 copy(struct swift_job *j, enum err err)
 {
 	const struct copying *m = j->state;
-	struct buf from;
 
 	if (err) {
 		j->ambiguous = false;
 		swift_fail_reply(j, err);
 		return;
 	}
-	buf_init(&from, (size_t)16 << 10);
-	sigv4_encode(&from, j->swift->container, false);
-	buf_add_text(&from, "/");
-	sigv4_encode(&from, j->swift->prefix, true);
-	sigv4_encode(&from, j->call->copy.from, true);
 	swift_request_key(j, "PUT", j->call->to);
 	swift_object_headers(j, &m->meta);
-	swift_header(j, "X-Copy-From: /%s", buf_cstr(&from));
-	swift_header(j, "X-Fresh-Metadata: true");
-	buf_free(&from);
+	swift_copy_from(j, j->call->copy.from);
 	if (m->manifest)
 		swift_query(j, "multipart-manifest", "get");
 	if (m->set[0])
 		swift_header(j, "X-Object-Meta-Sluice-Segments: %s", m->set);
-	swift_body_none(j);
-	j->patient = true;
 	swift_send(j, copied);
 }
 

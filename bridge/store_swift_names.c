@@ -13,6 +13,7 @@
 #include "lib/id.h"
 
 #define HASH_LEN 32
+#define SEEN "-seen"
 
 void
 swift_key_hash(const char *key, char out[HASH_LEN + 1])
@@ -59,4 +60,30 @@ swift_part_parse(const char *name, uint32_t *no, uint64_t *off)
 		return false;
 	*off = at;
 	return *no > 0;
+}
+
+void
+swift_note_name(const char *set, int64_t due_ms, bool again,
+		char out[SWIFT_NOTE_LEN + 1])
+{
+	snprintf(out, SWIFT_NOTE_LEN + 1, "%013lld-%.*s-%s%s",
+		 (long long)due_ms, HASH_LEN, set, set + HASH_LEN + 1,
+		 again ? SEEN : "");
+}
+
+bool
+swift_note_parse(const char *name, int64_t *due_ms, char set[SWIFT_SET_LEN + 1],
+		 bool *again)
+{
+	char hash[HASH_LEN + 1] = "", id[ID_LEN + 1] = "";
+	long long ms;
+	int end = 0;
+
+	if (sscanf(name, "%13lld-%32[0-9a-f]-%32[0-9a-f]%n", &ms, hash, id,
+		   &end) != 3)
+		return false;
+	snprintf(set, SWIFT_SET_LEN + 1, "%s/%s", hash, id);
+	*again = strcmp(name + end, SEEN) == 0;
+	*due_ms = ms;
+	return swift_set_valid(set) && (*again || !name[end]);
 }

@@ -7,8 +7,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/clock.h"
+#include "bridge/sigv4.h"
 #include "lib/mem.h"
+
+#define SOURCE_BYTES ((size_t)16 << 10) /* of an encoded name */
 
 /* What goes with an object, and what a reply tells of one. */
 
@@ -29,6 +31,23 @@ swift_object_headers(struct swift_job *j, const struct store_meta *meta)
 	if (s->delete_after_s)
 		swift_header(j, "X-Delete-After: %llu",
 			     (unsigned long long)s->delete_after_s);
+}
+
+void
+swift_copy_from(struct swift_job *j, const char *key)
+{
+	struct buf from;
+
+	buf_init(&from, SOURCE_BYTES);
+	sigv4_encode(&from, j->swift->container, false);
+	buf_add_text(&from, "/");
+	sigv4_encode(&from, j->swift->prefix, true);
+	sigv4_encode(&from, key, true);
+	swift_header(j, "X-Copy-From: /%s", buf_cstr(&from));
+	buf_free(&from);
+	swift_header(j, "X-Fresh-Metadata: true");
+	swift_body_none(j);
+	j->patient = true;
 }
 
 bool
@@ -117,7 +136,6 @@ static void
 old_seen(struct swift_job *j, enum err err)
 {
 	const struct noting *n = j->state;
-	char name[SWIFT_SET_LEN + 32];
 	const char *set;
 
 	if (err && err != ERR_NOT_FOUND) {
@@ -129,12 +147,7 @@ old_seen(struct swift_job *j, enum err err)
 		noted(j, ERR_OK);
 		return;
 	}
-	snprintf(name, sizeof(name), "%013lld-%.32s-%s",
-		 (long long)clock_wall_ms() + (long long)j->swift->grace_ms,
-		 set, set + 33);
-	swift_request_segment(j, "PUT", "garbage", name);
-	swift_body_none(j);
-	swift_send(j, noted);
+	swift_note_garbage(j, set, j->swift->grace_ms, false, noted);
 }
 
 void

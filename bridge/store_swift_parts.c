@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/sigv4.h"
 #include "lib/id.h"
 #include "lib/mem.h"
 
@@ -157,7 +156,6 @@ source_seen(struct swift_job *j, enum err err)
 {
 	const struct store_call *c = j->call;
 	struct store_object o;
-	struct buf from;
 
 	if (err) {
 		swift_fail_reply(j, err);
@@ -168,19 +166,10 @@ source_seen(struct swift_job *j, enum err err)
 		swift_fail(j, ERR_CONFLICT, "the object has changed");
 		return;
 	}
-	buf_init(&from, (size_t)16 << 10);
-	sigv4_encode(&from, j->swift->container, false);
-	buf_add_text(&from, "/");
-	sigv4_encode(&from, j->swift->prefix, true);
-	sigv4_encode(&from, c->copy.from, true);
 	request_part(j, "PUT");
-	swift_header(j, "X-Copy-From: /%s", buf_cstr(&from));
-	buf_free(&from);
-	swift_header(j, "X-Fresh-Metadata: true");
+	swift_copy_from(j, c->copy.from);
 	swift_header(j, "Range: bytes=%llu-%llu", (unsigned long long)c->off,
 		     (unsigned long long)(c->off + c->len - 1));
-	swift_body_none(j);
-	j->patient = true;
 	swift_send(j, part_done);
 }
 

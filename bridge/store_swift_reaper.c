@@ -10,7 +10,6 @@
  */
 #include "bridge/store_swift.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +21,6 @@
 #define ROUND_MIN_MS 1000
 #define ROUND_MAX_MS (5 * 60 * 1000)
 #define SETTLE_MAX_MS (60 * 1000)
-#define SEEN "-seen"
 
 struct swift_reaper {
 	struct swift *swift;
@@ -33,7 +31,7 @@ struct swift_reaper {
 	/* The round's. */
 	json_t *notes, *owners;
 	size_t note, owner;
-	char name[SWIFT_SET_LEN + 40]; /* of the note looked at */
+	char name[SWIFT_NOTE_LEN + 1]; /* of the note looked at */
 	char set[SWIFT_SET_LEN + 1];
 	bool seen; /* it is its second time */
 	char key[STORE_KEY_MAX + 1];
@@ -87,26 +85,16 @@ round_over(struct swift_reaper *r)
 	loop_timer_set(r->timer, pause_ms(r));
 }
 
-/* "<13 digits>-<hash>-<id>[-seen]"; false: this is no such name. */
 static bool
 read_note(struct swift_reaper *r, const char *name, int64_t *due)
 {
 	size_t prefix = strlen(r->swift->prefix) + strlen("garbage/");
-	char hash[33] = "", id[ID_LEN + 1] = "";
-	long long ms;
-	int end = 0;
 
 	if (strlen(name) <= prefix)
 		return false;
 	name += prefix;
-	if (str_copy(r->name, sizeof(r->name), name) != 0 ||
-	    sscanf(name, "%13lld-%32[0-9a-f]-%32[0-9a-f]%n", &ms, hash, id,
-		   &end) != 3)
-		return false;
-	snprintf(r->set, sizeof(r->set), "%s/%s", hash, id);
-	r->seen = strcmp(name + end, SEEN) == 0;
-	*due = ms;
-	return swift_set_valid(r->set);
+	return str_copy(r->name, sizeof(r->name), name) == 0 &&
+	       swift_note_parse(name, due, r->set, &r->seen);
 }
 
 static void
@@ -152,7 +140,6 @@ note_moved(struct swift_job *j, enum err err)
 static void
 nobody(struct swift_reaper *r)
 {
-	char name[SWIFT_SET_LEN + 40];
 	uint64_t settle = r->swift->grace_ms;
 
 	if (r->seen) {
@@ -161,12 +148,7 @@ nobody(struct swift_reaper *r)
 	}
 	if (settle > SETTLE_MAX_MS)
 		settle = SETTLE_MAX_MS;
-	snprintf(name, sizeof(name), "%013lld-%.32s-%s" SEEN,
-		 (long long)clock_wall_ms() + (long long)settle, r->set,
-		 r->set + 33);
-	swift_request_segment(r->job, "PUT", "garbage", name);
-	swift_body_none(r->job);
-	swift_send(r->job, note_moved);
+	swift_note_garbage(r->job, r->set, settle, true, note_moved);
 }
 
 static void

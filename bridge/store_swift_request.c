@@ -49,13 +49,10 @@ clear_request(struct swift_job *j)
 	j->reply_max = SWIFT_REPLY_MAX;
 }
 
-void
-swift_job_free(struct swift_job *j)
+/* Touches nothing of the store, which may be gone. */
+static void
+release(struct swift_job *j)
 {
-	if (!j)
-		return;
-	http_cancel(j->running);
-	swift_auth_unwait(j->swift->auth, &j->wait);
 	clear_request(j);
 	buf_free(&j->path);
 	buf_free(&j->query);
@@ -63,6 +60,16 @@ swift_job_free(struct swift_job *j)
 	if (j->free_state)
 		j->free_state(j->state);
 	free(j);
+}
+
+void
+swift_job_free(struct swift_job *j)
+{
+	if (!j)
+		return;
+	http_cancel(j->running);
+	swift_auth_unwait(j->swift->auth, &j->wait);
+	release(j);
 }
 
 void
@@ -72,19 +79,12 @@ swift_cancel(struct store *s, struct store_call *c)
 	swift_job_free(c->driver);
 }
 
-/* Frees first what belongs to the store, which may be gone afterwards. */
 void
 swift_done(struct swift_job *j, const struct store_result *res)
 {
 	assert(!j->running && !j->wait.waiting);
 	store_call_done(j->call, res);
-	clear_request(j);
-	buf_free(&j->path);
-	buf_free(&j->query);
-	buf_free(&j->text);
-	if (j->free_state)
-		j->free_state(j->state);
-	free(j);
+	release(j);
 }
 
 void

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bridge/sigv4.h"
+#include "lib/clock.h"
 #include "lib/mem.h"
 
 /* claim */
@@ -26,6 +27,19 @@ swift_claim(struct swift_job *j, const char *set, const char *key,
 	swift_request_segment(j, "PUT", "owners", rest);
 	buf_add_text(&j->text, key);
 	swift_body_text(j);
+	swift_send(j, then);
+}
+
+/* The note's name says it all. */
+void
+swift_note_garbage(struct swift_job *j, const char *set, uint64_t ms,
+		   bool again, swift_next_fn *then)
+{
+	char name[SWIFT_NOTE_LEN + 1];
+
+	swift_note_name(set, clock_wall_ms() + (int64_t)ms, again, name);
+	swift_request_segment(j, "PUT", "garbage", name);
+	swift_body_none(j);
 	swift_send(j, then);
 }
 

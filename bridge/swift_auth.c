@@ -299,10 +299,7 @@ answered(void *arg, const struct http_reply *r)
 		 KV_S("url", got.token.url),
 		 KV_I("lives_s",
 		      (got.token.expires - got.token.issued) / 1000));
-	swift_token_clear(&a->have);
-	a->have = got.token;
-	swift_cache_write(a);
-	memset(&a->have, 0, sizeof(a->have));
+	swift_cache_write(a, &got.token);
 	swift_cache_unlock(a);
 	adopt(a, &got.token);
 }

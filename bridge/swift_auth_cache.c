@@ -90,9 +90,8 @@ write_small(const char *path, const char *text)
 }
 
 void
-swift_cache_write(const struct swift_auth *a)
+swift_cache_write(const struct swift_auth *a, const struct swift_token *t)
 {
-	const struct swift_token *t = &a->have;
 	char *next, *text;
 	json_t *o;
 

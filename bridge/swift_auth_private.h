@@ -64,7 +64,7 @@ void swift_auth_read(const struct swift_auth *a, const struct http_reply *r,
 
 /* swift_auth_cache.c: false when there is none that can be used. */
 bool swift_cache_read(const struct swift_auth *a, struct swift_token *out);
-void swift_cache_write(const struct swift_auth *a);
+void swift_cache_write(const struct swift_auth *a, const struct swift_token *t);
 bool swift_cache_lock(struct swift_auth *a); /* false: somebody has it */
 void swift_cache_unlock(struct swift_auth *a);
 bool swift_token_file(const struct swift_auth *a, struct swift_token *out);
