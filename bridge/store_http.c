@@ -25,6 +25,23 @@ store_conf_expected(struct store_conf *f, const char *key, const char *expected)
 	f->bad = true;
 }
 
+char *
+store_conf_need(struct store_conf *f, const char *key)
+{
+	const char *v = conf_need(f->conf, f->section, key);
+
+	f->bad |= !*v;
+	return mem_strdup(v);
+}
+
+char *
+store_conf_optional(struct store_conf *f, const char *key, const char *def)
+{
+	const char *v = conf_str(f->conf, f->section, key, NULL);
+
+	return mem_strdup(v && *v ? v : def);
+}
+
 static unsigned
 get_time(struct store_conf *f, const char *key, unsigned def)
 {

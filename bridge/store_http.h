@@ -23,6 +23,13 @@ struct store_conf {
 void store_conf_expected(struct store_conf *f, const char *key,
 			 const char *expected);
 
+/* The caller's. A missing or empty one is complained about, and "" then. */
+char *store_conf_need(struct store_conf *f, const char *key);
+
+/* The caller's; a copy of def (which may be NULL) if it is missing or empty. */
+char *store_conf_optional(struct store_conf *f, const char *key,
+			  const char *def);
+
 /*
  * verify_tls, ca_file, connections and the two time-outs. NULL where http is
  * NULL or something was complained about.

@@ -21,23 +21,6 @@
 #define OBJECT_MAX (S3_PARTS_MAX * PART_MAX) /* 48.8 TiB */
 
 static char *
-need(struct store_conf *f, const char *key)
-{
-	const char *v = conf_need(f->conf, f->section, key);
-
-	f->bad |= !*v;
-	return mem_strdup(v);
-}
-
-static char *
-optional(struct store_conf *f, const char *key)
-{
-	const char *v = conf_str(f->conf, f->section, key, NULL);
-
-	return v && *v ? mem_strdup(v) : NULL;
-}
-
-static char *
 url_part(CURLU *u, CURLUPart part)
 {
 	char *v = NULL, *copy;
@@ -101,9 +84,9 @@ static void
 read_address(struct s3 *s, struct store_conf *f)
 {
 	bool path_style = conf_bool(f->conf, f->section, "path_style", true);
-	char *endpoint = need(f, "endpoint"), *name = NULL;
+	char *endpoint = store_conf_need(f, "endpoint"), *name = NULL;
 
-	s->bucket = need(f, "bucket");
+	s->bucket = store_conf_need(f, "bucket");
 	if (f->bad)
 		goto out;
 	if (!split_endpoint(endpoint, &s->https, &name)) {
@@ -130,10 +113,10 @@ read_credentials(struct s3 *s, struct store_conf *f)
 {
 	const char *region =
 		conf_str(f->conf, f->section, "region", "us-east-1");
-	char *access = need(f, "access_key");
-	char *secret = need(f, "secret_key");
+	char *access = store_conf_need(f, "access_key");
+	char *secret = store_conf_need(f, "secret_key");
 
-	s->session_token = optional(f, "session_token");
+	s->session_token = store_conf_optional(f, "session_token", NULL);
 	if (access && secret)
 		s->signer = sigv4_new(access, secret, region);
 	free(access);
@@ -148,9 +131,9 @@ read_objects(struct s3 *s, struct store_conf *f)
 
 	s->payload = (enum s3_payload)conf_choice(
 		f->conf, f->section, "payload", payloads, S3_PAYLOAD_AUTO);
-	s->sse = optional(f, "sse");
-	s->sse_kms_key_id = optional(f, "sse_kms_key_id");
-	s->storage_class = optional(f, "storage_class");
+	s->sse = store_conf_optional(f, "sse", NULL);
+	s->sse_kms_key_id = store_conf_optional(f, "sse_kms_key_id", NULL);
+	s->storage_class = store_conf_optional(f, "storage_class", NULL);
 	if (s->sse_kms_key_id && (!s->sse || strcmp(s->sse, "aws:kms") != 0))
 		store_conf_expected(f, "sse_kms_key_id",
 				    "sse = aws:kms beside it");

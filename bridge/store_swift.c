@@ -25,15 +25,12 @@
 static void
 read_containers(struct swift *s, struct store_conf *f)
 {
-	const char *name = conf_need(f->conf, f->section, "container");
-	const char *segments =
-		conf_str(f->conf, f->section, "segments_container", "");
-	const char *key;
+	char *name = store_conf_need(f, "container");
 
-	f->bad |= !*name;
-	s->container = mem_strdup(name);
-	s->segments = *segments ? mem_strdup(segments)
-				: mem_printf("%s_segments", name);
+	s->container = name;
+	s->segments = store_conf_optional(f, "segments_container", NULL);
+	if (!s->segments)
+		s->segments = mem_printf("%s_segments", name);
 	if (strchr(name, '/') || strlen(name) > CONTAINER_MAX)
 		store_conf_expected(f, "container",
 				    "a container's name; see also prefix");
@@ -42,8 +39,7 @@ read_containers(struct swift *s, struct store_conf *f)
 		store_conf_expected(f, "segments_container",
 				    "another container's name");
 	s->create = conf_bool(f->conf, f->section, "create", false);
-	key = conf_str(f->conf, f->section, "tempurl_key", "");
-	s->tempurl_key = *key ? mem_strdup(key) : NULL;
+	s->tempurl_key = store_conf_optional(f, "tempurl_key", NULL);
 }
 
 static void
@@ -102,7 +98,7 @@ swift_open(struct store *store, struct conf *conf, const char *section)
 	read_lives(s, &f);
 	read_limits(store, &f);
 	s->host = store_conf_host(&f, store->env.http);
-	s->auth = swift_auth_open(conf, section, store->env.loop, s->host);
+	s->auth = swift_auth_open(&f, store->env.loop, s->host);
 	if (!f.bad && s->auth) {
 		if (store->env.loop)
 			s->reaper = swift_reaper_new(s);

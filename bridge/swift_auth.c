@@ -25,62 +25,38 @@ swift_token_clear(struct swift_token *t)
 
 /* Settings. */
 
-struct from {
-	struct conf *conf;
-	const char *section;
-	bool bad;
-};
-
-static char *
-need(struct from *f, const char *key)
-{
-	const char *v = conf_need(f->conf, f->section, key);
-
-	f->bad |= !*v;
-	return mem_strdup(v);
-}
-
-static char *
-optional(struct from *f, const char *key, const char *def)
-{
-	const char *v = conf_str(f->conf, f->section, key, def);
-
-	return v && *v ? mem_strdup(v) : mem_strdup(def);
-}
-
 static void
-read_keystone(struct swift_auth *a, struct from *f)
+read_keystone(struct swift_auth *a, struct store_conf *f)
 {
 	static const char *const faces[] = { "public", "internal", "admin",
 					     NULL };
 	int face = conf_choice(f->conf, f->section, "interface", faces, 0);
 
 	a->interface = mem_strdup(faces[face < 0 ? 0 : face]);
-	a->region = optional(f, "region", "");
+	a->region = store_conf_optional(f, "region", "");
 	if (a->kind == SWIFT_AUTH_APPLICATION) {
-		a->credential = need(f, "credential_id");
-		a->secret = need(f, "credential_secret");
+		a->credential = store_conf_need(f, "credential_id");
+		a->secret = store_conf_need(f, "credential_secret");
 		return;
 	}
-	a->user = need(f, "user");
-	a->user_domain = optional(f, "user_domain", "Default");
-	a->secret = need(f, "password");
-	a->project = need(f, "project");
-	a->project_domain = optional(f, "project_domain", "Default");
+	a->user = store_conf_need(f, "user");
+	a->user_domain = store_conf_optional(f, "user_domain", "Default");
+	a->secret = store_conf_need(f, "password");
+	a->project = store_conf_need(f, "project");
+	a->project_domain = store_conf_optional(f, "project_domain", "Default");
 }
 
 /* Keystone's address is given with or without "/v3" and "/" at its end. */
 static void
-read_auth_url(struct swift_auth *a, struct from *f)
+read_auth_url(struct swift_auth *a, struct store_conf *f)
 {
-	char *url = need(f, "auth_url");
+	char *url = store_conf_need(f, "auth_url");
 	size_t n = strlen(url);
 
 	if (n && strncmp(url, "http://", 7) != 0 &&
 	    strncmp(url, "https://", 8) != 0) {
-		conf_complain(f->conf, f->section, "auth_url",
-			      "expected http[s]://host[:port]/path");
-		f->bad = true;
+		store_conf_expected(f, "auth_url",
+				    "http[s]://host[:port]/path");
 	}
 	while (a->kind != SWIFT_AUTH_V1 && n && url[n - 1] == '/')
 		url[--n] = '\0';
@@ -115,7 +91,8 @@ static const struct {
 
 /* A key that this way to log in has no use for is a mistake of some kind. */
 static void
-refuse_others(const struct swift_auth *a, struct from *f, const char *kind)
+refuse_others(const struct swift_auth *a, struct store_conf *f,
+	      const char *kind)
 {
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		if (keys[i].kinds & 1u << a->kind ||
@@ -128,7 +105,7 @@ refuse_others(const struct swift_auth *a, struct from *f, const char *kind)
 }
 
 static void
-read_kind(struct swift_auth *a, struct from *f)
+read_kind(struct swift_auth *a, struct store_conf *f)
 {
 	static const char *const kinds[] = { "v1", "password",
 					     "application_credential", "token",
@@ -144,45 +121,43 @@ read_kind(struct swift_auth *a, struct from *f)
 	a->kind = (enum swift_auth_kind)kind;
 	refuse_others(a, f, kinds[kind]);
 	if (a->kind == SWIFT_AUTH_TOKEN) {
-		a->token_file = need(f, "token_file");
-		a->storage_url = need(f, "storage_url");
+		a->token_file = store_conf_need(f, "token_file");
+		a->storage_url = store_conf_need(f, "storage_url");
 		return;
 	}
-	a->storage_url = optional(f, "storage_url", NULL);
+	a->storage_url = store_conf_optional(f, "storage_url", NULL);
 	read_auth_url(a, f);
 	if (a->kind != SWIFT_AUTH_V1) {
 		read_keystone(a, f);
 		return;
 	}
-	a->user = need(f, "user");
-	a->secret = need(f, "password");
+	a->user = store_conf_need(f, "user");
+	a->secret = store_conf_need(f, "password");
 }
 
 /* Beside the sockets, where the processes of a node meet. */
 static void
-choose_cache(struct swift_auth *a, struct conf *conf, const char *section)
+choose_cache(struct swift_auth *a, const struct store_conf *f)
 {
 	const char *dir;
 
-	if (a->kind == SWIFT_AUTH_TOKEN || !conf_has(conf, "daemon", NULL))
+	if (a->kind == SWIFT_AUTH_TOKEN || !conf_has(f->conf, "daemon", NULL))
 		return;
-	dir = conf_str(conf, "daemon", "run_dir", "/run/sluice");
-	a->cache = mem_printf("%s/%s.token", dir, section);
+	dir = conf_str(f->conf, "daemon", "run_dir", "/run/sluice");
+	a->cache = mem_printf("%s/%s.token", dir, f->section);
 }
 
 static void look(void *arg);
 
 struct swift_auth *
-swift_auth_open(struct conf *conf, const char *section, struct loop *loop,
-		struct http_host *host)
+swift_auth_open(struct store_conf *f, struct loop *loop, struct http_host *host)
 {
-	struct from f = { .conf = conf, .section = section };
 	struct swift_auth *a = mem_alloc(sizeof(*a));
 	size_t n;
 
 	a->lock = -1;
-	read_kind(a, &f);
-	choose_cache(a, conf, section);
+	read_kind(a, f);
+	choose_cache(a, f);
 	n = a->storage_url ? strlen(a->storage_url) : 0;
 	while (n && a->storage_url[n - 1] == '/')
 		a->storage_url[--n] = '\0';
@@ -190,7 +165,7 @@ swift_auth_open(struct conf *conf, const char *section, struct loop *loop,
 	a->host = host;
 	if (loop)
 		a->timer = loop_timer_new(loop, look, a);
-	if (!f.bad)
+	if (!f->bad)
 		return a;
 	swift_auth_free(a);
 	return NULL;

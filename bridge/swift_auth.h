@@ -15,17 +15,18 @@
 #include <stdint.h>
 
 #include "bridge/http.h"
-#include "lib/conf.h"
+#include "bridge/store_http.h"
 #include "lib/err.h"
 
 struct swift_auth;
 
 /*
- * Reads the settings of [section]; complaints go into conf, and then NULL is
- * returned. loop and host may be NULL where only settings are checked.
+ * Reads the settings; NULL: something is wrong with these or with others, and
+ * was complained about. loop and host may be NULL where only settings are
+ * checked.
  */
-struct swift_auth *swift_auth_open(struct conf *conf, const char *section,
-				   struct loop *loop, struct http_host *host);
+struct swift_auth *swift_auth_open(struct store_conf *f, struct loop *loop,
+				   struct http_host *host);
 void swift_auth_free(struct swift_auth *a); /* nobody waits; NULL is fine */
 
 /* A token that has not expired, as far as is known; NULL: wait for one. */
