@@ -64,7 +64,7 @@ struct http_reply {
 	const void *body;
 	size_t len;
 	unsigned char **owned; /* body; set to NULL by who takes it over */
-	const struct http_request *request; /* for http_reply_header() */
+	const struct http_request *request; /* NULL: it has no headers */
 };
 
 /* Valid during the completion. */

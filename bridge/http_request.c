@@ -323,11 +323,13 @@ request_check_stall(struct http_request *r, uint64_t now_ms)
 const char *
 http_reply_header(const struct http_reply *reply, const char *name)
 {
-	const struct buf *head = &reply->request->head;
-	const char *p = (const char *)buf_data(head);
-	const char *end = p + buf_len(head);
 	size_t n = strlen(name);
+	const char *p, *end;
 
+	if (!reply->request)
+		return NULL;
+	p = (const char *)buf_data(&reply->request->head);
+	end = p + buf_len(&reply->request->head);
 	for (; p < end; p += strlen(p) + 1) {
 		if (strncasecmp(p, name, n) != 0 || p[n] != ':')
 			continue;

@@ -157,3 +157,25 @@ store_http_mtime(const struct http_reply *r, const char *header)
 		t = curl_getdate(modified, NULL);
 	return t > 0 ? (int64_t)t : 0;
 }
+
+void
+store_http_put_end(const struct store_call *c, const char *fault,
+		   struct store_result *res)
+{
+	struct store_object *o = &res->object;
+
+	o->size = c->body.len;
+	if (c->meta.sluice_id)
+		str_copy(o->sluice_id, sizeof(o->sluice_id), c->meta.sluice_id);
+	if (c->meta.mtime)
+		o->mtime = c->meta.mtime;
+	if (!o->etag[0]) {
+		res->err = ERR_AGAIN;
+		res->ambiguous = true;
+		res->why = "the store's answer is not clear";
+	} else if (fault) {
+		res->err = ERR_CORRUPT;
+		res->ambiguous = true; /* something is there */
+		res->why = fault;
+	}
+}

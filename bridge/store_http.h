@@ -59,4 +59,31 @@ uint64_t store_http_size(const struct http_reply *r);
  */
 int64_t store_http_mtime(const struct http_reply *r, const char *header);
 
+/*
+ * The end of a put: res->object holds what its reply says; fault is what is
+ * wrong with a digest in it, or NULL.
+ */
+void store_http_put_end(const struct store_call *c, const char *fault,
+			struct store_result *res);
+
+/* store_http_get.c: what a get has of its range, over broken connections. */
+struct store_kept {
+	unsigned char *data; /* room for the call's len bytes, or NULL */
+	size_t len;
+	unsigned breaks;
+};
+
+void store_kept_free(void *k);
+
+/*
+ * After a failure that may pass: true if what came was kept, and the rest is
+ * to be asked for; etag is the reply's.
+ */
+bool store_get_goes_on(struct store_kept *k, const struct store_call *c,
+		       const struct http_reply *r, const char *etag);
+
+/* After a success: res->object is filled; this adds the bytes, or a fault. */
+void store_get_end(struct store_kept *k, const struct store_call *c,
+		   const struct http_reply *r, struct store_result *res);
+
 #endif

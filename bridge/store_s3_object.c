@@ -13,28 +13,13 @@ static void
 put_done(struct s3_job *j, enum err err)
 {
 	struct store_result res = { .err = ERR_OK };
-	const struct store_call *c = j->call;
 
 	if (err) {
 		s3_fail_reply(j, err);
 		return;
 	}
 	s3_read_object(j, &res.object);
-	res.object.size = c->body.len;
-	if (c->meta.sluice_id)
-		str_copy(res.object.sluice_id, sizeof(res.object.sluice_id),
-			 c->meta.sluice_id);
-	if (c->meta.mtime)
-		res.object.mtime = c->meta.mtime;
-	res.why = s3_digest_fault(j, res.object.etag);
-	if (res.why) {
-		res.err = ERR_CORRUPT;
-		res.ambiguous = true; /* something is there */
-	} else if (!res.object.etag[0]) {
-		res.err = ERR_AGAIN;
-		res.ambiguous = true;
-		res.why = "the store's answer is not clear";
-	}
+	store_http_put_end(j->call, s3_digest_fault(j, res.object.etag), &res);
 	s3_done(j, &res);
 }
 

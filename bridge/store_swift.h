@@ -61,7 +61,7 @@ struct swift_job {
 	bool has_body;
 	struct store_body body;
 	struct buf text; /* a body made here */
-	size_t reply_max;
+	size_t reply_max, reply_expected;
 	bool once, patient, plain_url; /* plain_url: path is a whole URL */
 	bool renewed;		       /* with a new token after a 401 */
 	unsigned serial;	       /* of the token it was sent with */

@@ -186,7 +186,6 @@ static void
 put_done(struct swift_job *j, enum err err)
 {
 	struct store_result res = { .err = ERR_OK };
-	const struct store_call *c = j->call;
 
 	err = swift_need_container(j, err);
 	if (err) {
@@ -194,21 +193,7 @@ put_done(struct swift_job *j, enum err err)
 		return;
 	}
 	swift_read_object(j, &res.object);
-	res.object.size = c->body.len;
-	if (c->meta.sluice_id)
-		str_copy(res.object.sluice_id, sizeof(res.object.sluice_id),
-			 c->meta.sluice_id);
-	if (c->meta.mtime)
-		res.object.mtime = c->meta.mtime;
-	if (!res.object.etag[0]) {
-		res.err = ERR_AGAIN;
-		res.ambiguous = true;
-		res.why = "the store's answer is not clear";
-	} else {
-		res.why = digest_fault(j, res.object.etag);
-		res.err = res.why ? ERR_CORRUPT : ERR_OK;
-		res.ambiguous = res.why != NULL; /* something is there */
-	}
+	store_http_put_end(j->call, digest_fault(j, res.object.etag), &res);
 	swift_done(j, &res);
 }
 
@@ -265,34 +250,22 @@ swift_head(struct store *s, struct store_call *c)
 
 /* get */
 
-static const char *
-range_fault(const struct swift_job *j)
-{
-	const struct store_call *c = j->call;
-	const char *range = http_reply_header(j->reply, "content-range");
-	unsigned long long first, last, total, end = c->off + c->len;
-
-	if (j->reply->status == 200)
-		return c->off == 0 ? NULL : "the store ignores ranges";
-	if (j->reply->status != 206 || !range ||
-	    sscanf(range, "bytes %llu-%llu/%llu", &first, &last, &total) != 3)
-		return "the store's answer is not clear";
-	if (end > total)
-		end = total;
-	if (first != c->off || last + 1 != end ||
-	    j->reply->len != last + 1 - first)
-		return "the store sent another range";
-	return NULL;
-}
+static void get_send(struct swift_job *j);
 
 static void
 get_done(struct swift_job *j, enum err err)
 {
 	struct store_result res = { .err = ERR_OK };
-	const struct store_call *c = j->call;
+	struct store_kept *k = j->state;
 
 	if (j->reply->end == HTTP_DONE && j->reply->status == 416) {
 		swift_done(j, &res); /* behind the end: no bytes */
+		return;
+	}
+	swift_read_object(j, &res.object);
+	if (err == ERR_AGAIN &&
+	    store_get_goes_on(k, j->call, j->reply, res.object.etag)) {
+		get_send(j);
 		return;
 	}
 	if (err == ERR_CONFLICT && j->reply->status == 409) {
@@ -303,20 +276,26 @@ get_done(struct swift_job *j, enum err err)
 		swift_fail_reply(j, err);
 		return;
 	}
-	res.why = range_fault(j);
-	if (res.why) {
-		res.err = ERR_IO;
-		swift_done(j, &res);
-		return;
-	}
-	swift_read_object(j, &res.object);
-	if (c->etag && strcmp(c->etag, res.object.etag) != 0) {
-		swift_fail(j, ERR_CONFLICT, "the object has changed");
-		return;
-	}
-	res.data = j->reply->body;
-	res.len = j->reply->len < c->len ? j->reply->len : (size_t)c->len;
+	store_get_end(k, j->call, j->reply, &res);
 	swift_done(j, &res);
+}
+
+static void
+get_send(struct swift_job *j)
+{
+	const struct store_call *c = j->call;
+	const struct store_kept *k = j->state;
+	unsigned long long first = c->off + k->len;
+	unsigned long long last = c->off + c->len - 1;
+
+	swift_request_key(j, "GET", c->key);
+	swift_header(j, "Range: bytes=%llu-%llu", first, last);
+	if (c->etag)
+		swift_header(j, "If-Match: \"%s\"", c->etag);
+	j->reply_expected = (size_t)c->len - k->len;
+	if (j->reply_max < c->len)
+		j->reply_max = c->len;
+	swift_send(j, get_done);
 }
 
 void
@@ -324,14 +303,9 @@ swift_get(struct store *s, struct store_call *c)
 {
 	struct swift_job *j = swift_job_new(s->driver, c);
 
-	swift_request_key(j, "GET", c->key);
-	swift_header(j, "Range: bytes=%llu-%llu", (unsigned long long)c->off,
-		     (unsigned long long)(c->off + c->len - 1));
-	if (c->etag)
-		swift_header(j, "If-Match: \"%s\"", c->etag);
-	if (j->reply_max < c->len)
-		j->reply_max = c->len;
-	swift_send(j, get_done);
+	j->state = mem_alloc(sizeof(struct store_kept));
+	j->free_state = store_kept_free;
+	get_send(j);
 }
 
 /* delete */

@@ -47,6 +47,7 @@ clear_request(struct swift_job *j)
 	j->plain_url = false;
 	j->renewed = false;
 	j->reply_max = SWIFT_REPLY_MAX;
+	j->reply_expected = 0;
 }
 
 /* Touches nothing of the store, which may be gone. */
@@ -216,6 +217,7 @@ transmit(struct swift_job *j, const char *token)
 		.off = j->body.off,
 		.len = j->body.len,
 		.reply_max = j->reply_max,
+		.expected = j->reply_expected,
 		.once = j->once,
 		.stall_timeout_ms = j->patient ? SWIFT_PATIENCE_MS : 0,
 	};

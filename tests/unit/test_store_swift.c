@@ -38,6 +38,7 @@
 struct got {
 	bool done, ambiguous;
 	enum err err;
+	char why[128], text[64];
 };
 
 static struct loop *loop;
@@ -56,6 +57,9 @@ on_done(void *arg, const struct store_result *r)
 	g->done = true;
 	g->err = r->err;
 	g->ambiguous = r->ambiguous;
+	str_copy(g->why, sizeof(g->why), r->why ? r->why : "");
+	if (r->data && r->len < sizeof(g->text))
+		memcpy(g->text, r->data, r->len);
 }
 
 static void
@@ -369,6 +373,61 @@ test_a_quota_of_the_store_is_no_size_limit(void **state)
 	assert_int_equal(g.err, ERR_NO_SPACE);
 }
 
+/* Replies that end before their body does. */
+#define PART(tag, range, length, text)                                      \
+	{                                                                   \
+		.reply = "HTTP/1.1 206 x\r\n" TRANS "Etag: " tag            \
+			 "\r\nContent-Range: bytes " range                  \
+			 "/100\r\nContent-Length: " length "\r\n\r\n" text, \
+		.closes = true                                              \
+	}
+
+static void
+get_bytes_2_to_7(struct got *g)
+{
+	store_get(store, "key", "mine", (struct store_range){ 2, 6 }, on_done,
+		  g);
+	wait_done(g);
+}
+
+static void
+test_a_get_goes_on_where_it_broke(void **state)
+{
+	const struct script_step steps[] = {
+		{ .reply = LOGIN("tok1") },
+		PART("mine", "2-7", "6", "ab"),
+		PART("mine", "4-7", "4", "c"),
+		PART("mine", "5-7", "3", "def"),
+	};
+	struct got g = { 0 };
+
+	(void)state;
+	open_store(steps, 4);
+	get_bytes_2_to_7(&g);
+	assert_int_equal(g.err, ERR_OK);
+	assert_string_equal(g.text, "abcdef");
+	assert_true(says(1, "Range: bytes=2-7\r\n"));
+	assert_true(says(2, "Range: bytes=4-7\r\n"));
+	assert_true(says(3, "Range: bytes=5-7\r\n"));
+	assert_true(says(3, "If-Match: \"mine\"\r\n"));
+}
+
+static void
+test_a_get_that_broke_does_not_go_on_with_another_object(void **state)
+{
+	const struct script_step steps[] = {
+		{ .reply = LOGIN("tok1") },
+		PART("mine", "2-7", "6", "ab"),
+		PART("other", "4-7", "4", "cdef"),
+	};
+	struct got g = { 0 };
+
+	(void)state;
+	open_store(steps, 3);
+	get_bytes_2_to_7(&g);
+	assert_int_equal(g.err, ERR_CONFLICT);
+}
+
 /* Complete, up to the manifest, whose answer is a status and a body. */
 static struct got
 complete(const char *status, const char *json)
@@ -475,6 +534,9 @@ main(void)
 			test_the_catalogue_is_searched_by_region_and_interface),
 		WITH_STORE(test_statuses_are_told_apart),
 		WITH_STORE(test_a_quota_of_the_store_is_no_size_limit),
+		WITH_STORE(test_a_get_goes_on_where_it_broke),
+		WITH_STORE(
+			test_a_get_that_broke_does_not_go_on_with_another_object),
 		WITH_STORE(test_a_manifest_may_fail_after_its_status),
 		WITH_STORE(
 			test_a_manifest_that_the_cluster_failed_on_is_unknown),
