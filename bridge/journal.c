@@ -10,8 +10,8 @@
 
 /* The queue. */
 
-static void
-submit(struct journal *j, struct journal_op *op)
+void
+journal_submit(struct journal *j, struct journal_op *op)
 {
 	bool was_idle;
 
@@ -58,6 +58,17 @@ take_done(struct journal *j)
 	return op;
 }
 
+/* How many there are of the rows that were asked for. */
+static size_t
+count_of(const struct journal_rows *rows)
+{
+	if (rows->nattrs > 0)
+		return rows->nattrs;
+	if (rows->nevents > 0)
+		return rows->nevents;
+	return rows->nsinks > 0 ? rows->nsinks : rows->nuploads;
+}
+
 static void
 complete(struct journal_op *op)
 {
@@ -71,8 +82,14 @@ complete(struct journal_op *op)
 		r.nparts = rows->nparts;
 		r.uploads = rows->uploads;
 		r.attrs = rows->attrs;
-		r.n = rows->nattrs > 0 ? rows->nattrs : rows->nuploads;
+		r.events = rows->events;
+		r.sinks = rows->sinks;
+		r.media = rows->media.body != NULL ? &rows->media : NULL;
+		r.n = count_of(rows);
 		r.more = rows->more && !one;
+		r.newest = rows->newest;
+		r.touched = rows->touched;
+		r.next_at = rows->next_at;
 	}
 	r.usage = &rows->usage; /* a refused charge tells what is left */
 	if (op->fn != NULL)
@@ -247,7 +264,7 @@ journal_commit(struct journal *j, const struct journal_tx *tx,
 		journal_op_refuse(op, err);
 		log_error("journal", NULL, "bad_commit", KV_ERR(err));
 	}
-	submit(j, op);
+	journal_submit(j, op);
 }
 
 static void
@@ -257,7 +274,7 @@ ask(struct journal *j, enum journal_op_kind kind, const struct journal_query *q,
 	struct journal_op *op = journal_op_new(kind, fn, arg);
 
 	journal_op_copy_query(op, q);
-	submit(j, op);
+	journal_submit(j, op);
 }
 
 void
@@ -300,7 +317,7 @@ journal_attrs(struct journal *j, const struct journal_range *r,
 	struct journal_op *op = journal_op_new(JOURNAL_OP_ATTRS, fn, arg);
 
 	journal_op_copy_range(op, r);
-	submit(j, op);
+	journal_submit(j, op);
 }
 
 void
@@ -318,23 +335,22 @@ journal_usage_due(struct journal *j, int64_t now, journal_done_fn *fn,
 {
 	struct journal_op *op = journal_op_new(JOURNAL_OP_USAGE_DUE, fn, arg);
 
-	op->before_ms = now;
-	submit(j, op);
+	op->now = now;
+	journal_submit(j, op);
 }
 
 void
-journal_prune(struct journal *j, int64_t before_ms, size_t attrs_max,
+journal_prune(struct journal *j, const struct journal_ages *ages,
 	      journal_done_fn *fn, void *arg)
 {
 	struct journal_op *op = journal_op_new(JOURNAL_OP_PRUNE, fn, arg);
 
-	op->before_ms = before_ms;
-	op->attrs_max = attrs_max;
-	submit(j, op);
+	op->ages = *ages;
+	journal_submit(j, op);
 }
 
 void
 journal_checkpoint(struct journal *j, journal_done_fn *fn, void *arg)
 {
-	submit(j, journal_op_new(JOURNAL_OP_CHECKPOINT, fn, arg));
+	journal_submit(j, journal_op_new(JOURNAL_OP_CHECKPOINT, fn, arg));
 }

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bridge/journal_events.h"
 #include "bridge/store.h"
 #include "lib/err.h"
 #include "lib/id.h"
@@ -142,7 +143,7 @@ enum {
 	JSET_CHARGED = 1 << 16
 };
 
-/* An event row: unique by (upload, kind). body is JSON text. */
+/* A new event: unique by (upload, kind) but for "parked". body is JSON text. */
 struct journal_event {
 	char id[ID_LEN + 1]; /* the event's own stable id */
 	const char *kind;    /* "published", "aborted", "lost", "deleted" ... */
@@ -265,6 +266,12 @@ struct journal_reply {
 	size_t n;
 	bool more;			   /* list: go on after the last one */
 	const struct journal_usage *usage; /* usage; commit with a charge */
+	const struct journal_event_row *events; /* events: as uploads in `n` */
+	const struct journal_sink *sinks;	/* sinks: likewise */
+	const struct journal_media *media;	/* media: NULL if none */
+	int64_t newest;	  /* sinks: the highest seq of all events, or 0 */
+	uint64_t touched; /* sinks: the sum of all sinks' */
+	int64_t next_at;  /* events due: when the next will be; 0: none */
 };
 
 typedef void journal_done_fn(void *arg, const struct journal_reply *r);
@@ -317,16 +324,49 @@ void journal_usage(struct journal *j, const char *store, const char *home,
 void journal_usage_due(struct journal *j, int64_t now, journal_done_fn *fn,
 		       void *arg);
 
+/* Events and sinks: bridge/journal_events.h. */
+void journal_events(struct journal *j, const struct journal_event_query *q,
+		    journal_done_fn *fn, void *arg);
+/*
+ * All sinks with `newest` and `touched`; without the rows it is cheap enough to
+ * be asked ten times a second.
+ */
+enum journal_sinks_what { SINKS_NEWS, SINKS_ROWS, SINKS_COUNTS };
+void journal_sinks(struct journal *j, enum journal_sinks_what what,
+		   journal_done_fn *fn, void *arg);
+/*
+ * These sinks are configured and no others: makes rows for new ones, whose
+ * cursor is at the newest event, or at the start where from_start[i].
+ */
+void journal_sinks_declare(struct journal *j, const char *const *names,
+			   const bool *from_start, size_t n,
+			   journal_done_fn *fn, void *arg);
+#define JOURNAL_SINKS_MAX 32
+void journal_settle(struct journal *j, const struct journal_settle *s,
+		    journal_done_fn *fn, void *arg);
+
+/* Replaces what there is of the upload; body at most JOURNAL_MEDIA_MAX. */
+void journal_media_put(struct journal *j, const struct journal_media *m,
+		       journal_done_fn *fn, void *arg);
+void journal_media_get(struct journal *j, const char *upload,
+		       journal_done_fn *fn, void *arg);
+
 /* No completion with this arg comes any more. */
 void journal_forget(struct journal *j, void *arg);
 
 /*
- * Prunes ended rows older than before_ms (unless a hidden object, a source or
- * an orphan still waits for its deletion), events as old that were delivered to
- * every sink they were meant for (one without any delivery stays), and the
- * oldest attributes beyond max: some hundreds at once; `more`: call again.
+ * Prunes some hundreds of rows of each table at once; `more`: call again.
+ * Ended uploads older than before_ms (unless a hidden object, a source or an
+ * orphan still waits for its deletion); events as old that every configured
+ * sink is past and that no row waits for; what died before dead_ms; sinks that
+ * are not configured and were left before before_ms; the oldest attributes and
+ * media beyond their maxima.
  */
-void journal_prune(struct journal *j, int64_t before_ms, size_t attrs_max,
+struct journal_ages {
+	int64_t before_ms, dead_ms; /* Unix ms */
+	size_t attrs_max, media_max;
+};
+void journal_prune(struct journal *j, const struct journal_ages *ages,
 		   journal_done_fn *fn, void *arg);
 /* Only the courier calls this: WAL checkpoint under the shared lock. */
 void journal_checkpoint(struct journal *j, journal_done_fn *fn, void *arg);

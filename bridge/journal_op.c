@@ -21,7 +21,16 @@ journal_op_new(enum journal_op_kind kind, journal_done_fn *fn, void *arg)
 bool
 journal_op_writes(const struct journal_op *op)
 {
-	return op->kind == JOURNAL_OP_COMMIT || op->kind == JOURNAL_OP_PRUNE;
+	switch (op->kind) {
+	case JOURNAL_OP_COMMIT:
+	case JOURNAL_OP_DECLARE:
+	case JOURNAL_OP_SETTLE:
+	case JOURNAL_OP_PUT_MEDIA:
+	case JOURNAL_OP_PRUNE:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Checks. */
@@ -151,8 +160,8 @@ tx_ok(const struct journal_tx *tx)
 
 /* Copies. */
 
-static void *
-copy(struct journal_op *op, const void *data, size_t size)
+void *
+journal_op_copy(struct journal_op *op, const void *data, size_t size)
 {
 	void *p;
 
@@ -164,36 +173,36 @@ copy(struct journal_op *op, const void *data, size_t size)
 	return p;
 }
 
-static char *
-copy_text(struct journal_op *op, const char *s)
+char *
+journal_op_copy_text(struct journal_op *op, const char *s)
 {
-	return s != NULL ? copy(op, s, strlen(s) + 1) : NULL;
+	return s != NULL ? journal_op_copy(op, s, strlen(s) + 1) : NULL;
 }
 
 static void
 copy_event(struct journal_op *op, const struct journal_tx *tx)
 {
-	struct journal_event *e = copy(op, tx->event, sizeof(*e));
+	struct journal_event *e = journal_op_copy(op, tx->event, sizeof(*e));
 
 	op->tx.event = e;
-	op->tx.event_upload = copy_text(op, tx->event_upload);
+	op->tx.event_upload = journal_op_copy_text(op, tx->event_upload);
 	if (e == NULL)
 		return;
-	e->kind = copy_text(op, tx->event->kind);
-	e->body = copy_text(op, tx->event->body);
+	e->kind = journal_op_copy_text(op, tx->event->kind);
+	e->body = journal_op_copy_text(op, tx->event->body);
 }
 
 static void
 copy_usage(struct journal_op *op, const struct journal_tx *tx)
 {
-	struct journal_charge *c = copy(op, tx->charge, sizeof(*c));
+	struct journal_charge *c = journal_op_copy(op, tx->charge, sizeof(*c));
 
 	if (c != NULL)
-		c->home = copy_text(op, c->home);
+		c->home = journal_op_copy_text(op, c->home);
 	op->tx.charge = c;
-	op->tx.changes =
-		copy(op, tx->changes, tx->nchanges * sizeof(*tx->changes));
-	op->tx.count = copy(op, tx->count, sizeof(*tx->count));
+	op->tx.changes = journal_op_copy(op, tx->changes,
+					 tx->nchanges * sizeof(*tx->changes));
+	op->tx.count = journal_op_copy(op, tx->count, sizeof(*tx->count));
 }
 
 enum err
@@ -204,13 +213,14 @@ journal_op_copy_tx(struct journal_op *op, const struct journal_tx *tx)
 	if (!tx_ok(tx))
 		return ERR_INVALID;
 	*to = *tx;
-	to->insert = copy(op, tx->insert, sizeof(*tx->insert));
-	to->update = copy(op, tx->update, sizeof(*tx->update));
-	to->add_parts =
-		copy(op, tx->add_parts, tx->nadd * sizeof(*tx->add_parts));
-	to->supersede = copy_text(op, tx->supersede);
-	to->attr = copy(op, tx->attr, sizeof(*tx->attr));
-	to->attr_drop = copy(op, tx->attr_drop, sizeof(*tx->attr_drop));
+	to->insert = journal_op_copy(op, tx->insert, sizeof(*tx->insert));
+	to->update = journal_op_copy(op, tx->update, sizeof(*tx->update));
+	to->add_parts = journal_op_copy(op, tx->add_parts,
+					tx->nadd * sizeof(*tx->add_parts));
+	to->supersede = journal_op_copy_text(op, tx->supersede);
+	to->attr = journal_op_copy(op, tx->attr, sizeof(*tx->attr));
+	to->attr_drop =
+		journal_op_copy(op, tx->attr_drop, sizeof(*tx->attr_drop));
 	copy_event(op, tx);
 	copy_usage(op, tx);
 	return ERR_OK;
@@ -220,19 +230,19 @@ void
 journal_op_copy_query(struct journal_op *op, const struct journal_query *q)
 {
 	op->query = *q;
-	op->query.store = copy_text(op, q->store);
-	op->query.key_prefix = copy_text(op, q->key_prefix);
-	op->query.user = copy_text(op, q->user);
-	op->query.after_id = copy_text(op, q->after_id);
+	op->query.store = journal_op_copy_text(op, q->store);
+	op->query.key_prefix = journal_op_copy_text(op, q->key_prefix);
+	op->query.user = journal_op_copy_text(op, q->user);
+	op->query.after_id = journal_op_copy_text(op, q->after_id);
 }
 
 void
 journal_op_copy_range(struct journal_op *op, const struct journal_range *r)
 {
-	op->range.store = copy_text(op, r->store);
-	op->range.prefix = copy_text(op, r->prefix);
-	op->range.from = copy_text(op, r->from);
-	op->range.to = copy_text(op, r->to);
+	op->range.store = journal_op_copy_text(op, r->store);
+	op->range.prefix = journal_op_copy_text(op, r->prefix);
+	op->range.from = journal_op_copy_text(op, r->from);
+	op->range.to = journal_op_copy_text(op, r->to);
 }
 
 static void
@@ -269,6 +279,7 @@ free_copies(struct journal_op *op)
 	free((void *)op->range.prefix);
 	free((void *)op->range.from);
 	free((void *)op->range.to);
+	journal_op_free_events(op);
 }
 
 void

@@ -20,19 +20,10 @@
 
 #include "bridge/journal.h"
 
-#define JOURNAL_KIND_MAX 63	/* bytes in the name of a kind of event */
 #define JOURNAL_LIST_MAX 1000	/* uploads in one list */
 #define JOURNAL_PARTS_MAX 10000 /* parts of one upload */
 #define JOURNAL_EVENTS_MAX 100	/* events of one upload */
 #define JOURNAL_PRUNE_MAX 500	/* rows that one prune deletes, a table */
-
-struct journal_event_row {
-	char id[ID_LEN + 1];
-	char kind[JOURNAL_KIND_MAX + 1];
-	int64_t seq;
-	int64_t at; /* Unix ms */
-	char *body; /* JSON text */
-};
 
 /* What a read found. A driver adds to it; journal_rows_free() empties it. */
 struct journal_rows {
@@ -44,6 +35,12 @@ struct journal_rows {
 	size_t nattrs;
 	struct journal_event_row *events;
 	size_t nevents;
+	size_t event_bytes; /* of bodies */
+	struct journal_sink *sinks;
+	size_t nsinks;
+	struct journal_media media; /* upload "": none */
+	int64_t newest, next_at;    /* as in a reply */
+	uint64_t touched;
 	struct journal_usage usage;
 	bool more; /* there are rows behind the last one */
 };
@@ -53,6 +50,7 @@ struct journal_upload *journal_rows_upload(struct journal_rows *r);
 struct store_part *journal_rows_part(struct journal_rows *r);
 struct journal_attr *journal_rows_attr(struct journal_rows *r);
 struct journal_event_row *journal_rows_event(struct journal_rows *r);
+struct journal_sink *journal_rows_sink(struct journal_rows *r);
 size_t journal_rows_bytes(const struct journal_rows *r);
 void journal_rows_free(struct journal_rows *r);
 
@@ -94,8 +92,12 @@ struct journal_ops {
 	enum err (*apply)(void *db, const struct journal_tx *tx,
 			  struct journal_usage *usage);
 	/* Deletes a bounded number of rows; *more: call again. */
-	enum err (*prune)(void *db, int64_t before_ms, size_t attrs_max,
+	enum err (*prune)(void *db, const struct journal_ages *ages,
 			  bool *more);
+	enum err (*declare)(void *db, const char *const *names,
+			    const bool *from_start, size_t n);
+	enum err (*settle)(void *db, const struct journal_settle *s);
+	enum err (*put_media)(void *db, const struct journal_media *m);
 
 	/* ERR_OK with no upload in rows when there is none. */
 	enum err (*find)(void *db, const char *store, const char *key,
@@ -105,8 +107,16 @@ struct journal_ops {
 			 struct journal_rows *rows);
 	enum err (*attrs)(void *db, const struct journal_range *range,
 			  struct journal_rows *rows);
+	/* An upload's own, and those that a query is about. */
 	enum err (*events)(void *db, const char *upload,
 			   struct journal_rows *rows);
+	enum err (*page)(void *db, const struct journal_event_query *q,
+			 struct journal_rows *rows);
+	enum err (*sinks)(void *db, enum journal_sinks_what what,
+			  struct journal_rows *rows);
+	/* By upload or, without one, the newest of store and key. */
+	enum err (*media)(void *db, const char *upload, const char *store,
+			  const char *key, struct journal_rows *rows);
 	/* Zeroes when there is no row. */
 	enum err (*usage)(void *db, const char *store, const char *home,
 			  struct journal_usage *usage);
@@ -122,6 +132,15 @@ struct journal_ops {
 	enum err (*check)(void *db, journal_fault_fn *fn, void *arg);
 	/* A new file, mode 0600, durable: the journal as it is now. */
 	enum err (*backup)(void *db, const char *path);
+	/*
+	 * What an operator says, in a transaction that was begun: dead events
+	 * are tried again, *n of them (event: an id, NULL: all; sink NULL: of
+	 * all sinks); a sink that was disabled is used again. ERR_NOT_FOUND:
+	 * there is none.
+	 */
+	enum err (*revive)(void *db, const char *event, const char *sink,
+			   uint64_t *n);
+	enum err (*enable)(void *db, const char *sink);
 	/* *out: an event behind the row's end says that its object changed. */
 	enum err (*moved)(void *db, const struct journal_upload *row,
 			  bool *out);

@@ -35,8 +35,22 @@ enum journal_op_kind {
 	JOURNAL_OP_ATTRS,
 	JOURNAL_OP_USAGE,
 	JOURNAL_OP_USAGE_DUE,
+	JOURNAL_OP_EVENTS,
+	JOURNAL_OP_SINKS,
+	JOURNAL_OP_MEDIA,
+	JOURNAL_OP_DECLARE,
+	JOURNAL_OP_SETTLE,
+	JOURNAL_OP_PUT_MEDIA,
 	JOURNAL_OP_PRUNE,
 	JOURNAL_OP_CHECKPOINT
+};
+
+/* The sinks that are declared. */
+struct journal_names {
+	size_t n;
+	char text[JOURNAL_SINKS_MAX][JOURNAL_SINK_MAX + 1];
+	const char *list[JOURNAL_SINKS_MAX];
+	bool from_start[JOURNAL_SINKS_MAX];
 };
 
 struct journal_op {
@@ -51,8 +65,13 @@ struct journal_op {
 	struct journal_tx tx;
 	struct journal_query query; /* list; find, get: its strings */
 	struct journal_range range; /* attrs */
-	int64_t before_ms;	    /* prune; usage_due: now */
-	size_t attrs_max;
+	struct journal_event_query events;
+	struct journal_settle settle;
+	struct journal_media media;
+	enum journal_sinks_what what;
+	struct journal_names *names; /* declare */
+	int64_t now;		     /* usage_due */
+	struct journal_ages ages;
 	struct journal_rows rows;
 };
 
@@ -81,6 +100,9 @@ struct journal {
 	bool closing;
 };
 
+/* journal.c: takes ownership of op. */
+void journal_submit(struct journal *j, struct journal_op *op);
+
 /* journal_op.c */
 struct journal_op *journal_op_new(enum journal_op_kind kind,
 				  journal_done_fn *fn, void *arg);
@@ -94,6 +116,12 @@ void journal_op_copy_query(struct journal_op *op,
 /* Drops what was copied; the operation only waits to say err. */
 void journal_op_refuse(struct journal_op *op, enum err err);
 bool journal_op_writes(const struct journal_op *op);
+
+void *journal_op_copy(struct journal_op *op, const void *data, size_t size);
+char *journal_op_copy_text(struct journal_op *op, const char *s);
+
+/* journal_events.c */
+void journal_op_free_events(struct journal_op *op);
 
 /* journal_thread.c */
 void *journal_thread(void *journal);

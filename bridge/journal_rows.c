@@ -86,11 +86,25 @@ journal_rows_event(struct journal_rows *r)
 	return e;
 }
 
+struct journal_sink *
+journal_rows_sink(struct journal_rows *r)
+{
+	struct journal_sink *s;
+
+	r->sinks = grow(r->sinks, r->nsinks, sizeof(*s));
+	s = &r->sinks[r->nsinks++];
+	memset(s, 0, sizeof(*s));
+	return s;
+}
+
 size_t
 journal_rows_bytes(const struct journal_rows *r)
 {
 	return r->nuploads * sizeof(*r->uploads) +
-	       r->nparts * sizeof(*r->parts) + r->nattrs * sizeof(*r->attrs);
+	       r->nparts * sizeof(*r->parts) + r->nattrs * sizeof(*r->attrs) +
+	       r->nevents * sizeof(*r->events) + r->event_bytes +
+	       r->nsinks * sizeof(*r->sinks) +
+	       (r->media.body != NULL ? strlen(r->media.body) : 0);
 }
 
 void
@@ -98,9 +112,13 @@ journal_rows_free(struct journal_rows *r)
 {
 	size_t i;
 
-	for (i = 0; i < r->nevents; i++)
+	for (i = 0; i < r->nevents; i++) {
 		free(r->events[i].body);
+		free(r->events[i].delivery);
+	}
 	free(r->events);
+	free(r->sinks);
+	free(r->media.body);
 	free(r->uploads);
 	free(r->parts);
 	free(r->attrs);

@@ -36,8 +36,23 @@ enum journal_stmt {
 	STMT_USAGE_DEFER,
 	STMT_USAGE_DROP,
 	STMT_PRUNE_UPLOADS,
+	STMT_PRUNE_PAGE,
 	STMT_PRUNE_EVENTS,
+	STMT_PRUNE_SINKS,
+	STMT_PRUNE_LEFT,
+	STMT_PRUNE_MEDIA,
 	STMT_PRUNE_ATTRS,
+	STMT_SINK_LEFT,
+	STMT_SINK_DECLARE,
+	STMT_SINK_CURSOR,
+	STMT_SINK_STATE,
+	STMT_SINK_TOUCH,
+	STMT_SINK_ENABLE,
+	STMT_DELIVERY_PUT,
+	STMT_DELIVERY_DROP,
+	STMT_DELIVERY_NEXT,
+	STMT_REVIVE,
+	STMT_PUT_MEDIA,
 	/* reading */
 	STMT_FIND_LIVE,
 	STMT_FIND_ENDED,
@@ -51,6 +66,16 @@ enum journal_stmt {
 	STMT_LIST_ALL,
 	STMT_ATTRS,
 	STMT_EVENTS,
+	STMT_PAGE_AFTER,
+	STMT_PAGE_DUE,
+	STMT_PAGE_WAITING,
+	STMT_PAGE_DEAD,
+	STMT_NEXT_DUE,
+	STMT_NEWS,
+	STMT_SINKS,
+	STMT_SINK_COUNTS,
+	STMT_MEDIA_BY_UPLOAD,
+	STMT_MEDIA_BY_KEY,
 	STMT_CHARGED,
 	STMT_USAGE,
 	STMT_USAGE_LIVE,
@@ -79,6 +104,7 @@ struct journal_sqlite_db {
 	unsigned next_update;	/* whose place a new set of fields takes */
 	int wal_frames;		/* in the WAL, after the last commit */
 	long long wal_reserved; /* bytes of WAL that exist as a file */
+	int64_t prune_after;	/* seq: how far a series of prunes has come */
 };
 
 #define JOURNAL_SQLITE_ID 0x536c6365 /* "Slce", PRAGMA application_id */
@@ -135,7 +161,9 @@ void journal_sqlite_bind_text(sqlite3_stmt *st, int n, const char *text);
 /* journal_sqlite_write.c */
 enum err journal_sqlite_apply(void *db, const struct journal_tx *tx,
 			      struct journal_usage *usage);
-enum err journal_sqlite_prune(void *db, int64_t before_ms, size_t attrs_max,
+
+/* journal_sqlite_prune.c */
+enum err journal_sqlite_prune(void *db, const struct journal_ages *ages,
 			      bool *more);
 
 /* journal_sqlite_read.c */
@@ -149,6 +177,14 @@ enum err journal_sqlite_attrs(void *db, const struct journal_range *range,
 			      struct journal_rows *rows);
 enum err journal_sqlite_events(void *db, const char *upload,
 			       struct journal_rows *rows);
+/* Ends a read: rc is what the last step gave. Resets the statement. */
+enum err journal_sqlite_end_read(struct journal_sqlite_db *db, sqlite3_stmt *st,
+				 int rc, const char *what);
+enum err journal_sqlite_bad_row(struct journal_sqlite_db *db,
+				const char *table);
+/* An event from columns 0 to 5: seq, id, upload, kind, at, body. */
+enum err journal_sqlite_take_event(sqlite3_stmt *st,
+				   struct journal_event_row *e);
 /* Binds parameters n and n + 1 to the range of texts that begin so. */
 void journal_sqlite_bind_prefix(sqlite3_stmt *st, int n, const char *prefix);
 
@@ -164,6 +200,23 @@ enum err journal_sqlite_usage(void *db, const char *store, const char *home,
 			      struct journal_usage *usage);
 enum err journal_sqlite_usage_due(void *db, int64_t now,
 				  struct journal_usage *usage);
+
+/* journal_sqlite_events.c: what is read for sinks */
+enum err journal_sqlite_page(void *db, const struct journal_event_query *q,
+			     struct journal_rows *rows);
+enum err journal_sqlite_sinks(void *db, enum journal_sinks_what what,
+			      struct journal_rows *rows);
+enum err journal_sqlite_media(void *db, const char *upload, const char *store,
+			      const char *key, struct journal_rows *rows);
+
+/* journal_sqlite_settle.c: what is written for them */
+enum err journal_sqlite_declare(void *db, const char *const *names,
+				const bool *from_start, size_t n);
+enum err journal_sqlite_settle(void *db, const struct journal_settle *s);
+enum err journal_sqlite_put_media(void *db, const struct journal_media *m);
+enum err journal_sqlite_revive(void *db, const char *event, const char *sink,
+			       uint64_t *n);
+enum err journal_sqlite_enable(void *db, const char *sink);
 
 /* journal_sqlite_check.c */
 enum err journal_sqlite_check(void *db, journal_fault_fn *fn, void *arg);

@@ -13,18 +13,17 @@
 #define FOLDERS_MAX 4000 /* left in one answer; a page has fewer */
 #define ENDED_STATES (FAILED_STATES | 1u << UPLOAD_PUBLISHED)
 
-static enum err
-bad_row(struct journal_sqlite_db *db, const char *table)
+enum err
+journal_sqlite_bad_row(struct journal_sqlite_db *db, const char *table)
 {
 	log_error("journal", NULL, "bad_row", KV_S("file", db->path),
 		  KV_S("table", table));
 	return ERR_CORRUPT;
 }
 
-/* Ends a read: rc is what the last step gave. */
-static enum err
-end_read(struct journal_sqlite_db *db, sqlite3_stmt *st, int rc,
-	 const char *what)
+enum err
+journal_sqlite_end_read(struct journal_sqlite_db *db, sqlite3_stmt *st, int rc,
+			const char *what)
 {
 	enum err err = ERR_OK;
 
@@ -49,10 +48,10 @@ read_uploads(struct journal_sqlite_db *db, sqlite3_stmt *st, size_t max,
 		u = journal_rows_upload(rows);
 		if (journal_sqlite_take_row(st, u) != ERR_OK) {
 			sqlite3_reset(st);
-			return bad_row(db, "uploads");
+			return journal_sqlite_bad_row(db, "uploads");
 		}
 	}
-	return end_read(db, st, rc, "read uploads");
+	return journal_sqlite_end_read(db, st, rc, "read uploads");
 }
 
 static enum err
@@ -82,10 +81,10 @@ read_parts(struct journal_sqlite_db *db, struct journal_rows *rows)
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
 		if (take_part(st, journal_rows_part(rows)) != ERR_OK) {
 			sqlite3_reset(st);
-			return bad_row(db, "parts");
+			return journal_sqlite_bad_row(db, "parts");
 		}
 	}
-	return end_read(db, st, rc, "read parts");
+	return journal_sqlite_end_read(db, st, rc, "read parts");
 }
 
 enum err
@@ -276,27 +275,30 @@ journal_sqlite_attrs(void *arg, const struct journal_range *range,
 		rc = walk_attrs(&w, from, rows, &err);
 		if (err != ERR_OK) {
 			sqlite3_reset(w.st);
-			return bad_row(db, "attributes");
+			return journal_sqlite_bad_row(db, "attributes");
 		}
-		err = end_read(db, w.st, rc, "read attributes");
+		err = journal_sqlite_end_read(db, w.st, rc, "read attributes");
 		str_copy(from, sizeof(from), w.next);
 	} while (err == ERR_OK && *from && ++folders < FOLDERS_MAX);
 	rows->more = rows->more || *from;
 	return err;
 }
 
-static enum err
-take_event(sqlite3_stmt *st, struct journal_event_row *e)
+enum err
+journal_sqlite_take_event(sqlite3_stmt *st, struct journal_event_row *e)
 {
+	const char *body = (const char *)sqlite3_column_text(st, 5);
 	enum err err;
 
 	e->seq = sqlite3_column_int64(st, 0);
 	err = journal_sqlite_text(st, 1, e->id, sizeof(e->id));
 	if (err == ERR_OK)
-		err = journal_sqlite_text(st, 2, e->kind, sizeof(e->kind));
-	e->at = sqlite3_column_int64(st, 3);
-	e->body = mem_strdup((const char *)sqlite3_column_text(st, 4));
-	return e->body != NULL ? err : ERR_CORRUPT;
+		err = journal_sqlite_text(st, 2, e->upload, sizeof(e->upload));
+	if (err == ERR_OK)
+		err = journal_sqlite_text(st, 3, e->kind, sizeof(e->kind));
+	e->at = sqlite3_column_int64(st, 4);
+	e->body = mem_strdup(body);
+	return err;
 }
 
 enum err
@@ -309,10 +311,11 @@ journal_sqlite_events(void *arg, const char *upload, struct journal_rows *rows)
 	journal_sqlite_bind_text(st, 1, upload);
 	sqlite3_bind_int(st, 2, JOURNAL_EVENTS_MAX);
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-		if (take_event(st, journal_rows_event(rows)) != ERR_OK) {
+		if (journal_sqlite_take_event(st, journal_rows_event(rows)) !=
+		    ERR_OK) {
 			sqlite3_reset(st);
-			return bad_row(db, "events");
+			return journal_sqlite_bad_row(db, "events");
 		}
 	}
-	return end_read(db, st, rc, "read events");
+	return journal_sqlite_end_read(db, st, rc, "read events");
 }

@@ -96,8 +96,11 @@ static const char *const texts[STMT_COUNT] = {
 	[STMT_ADD_PART] = "INSERT OR REPLACE INTO parts"
 			  "(upload, no, off, len, etag, sum)"
 			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-	[STMT_ADD_EVENT] = "INSERT INTO events(id, upload, kind, at, body)"
-			   " VALUES (?1, ?2, ?3, ?4, ?5)",
+	/* An upload may be parked again and again; all else happens once. */
+	[STMT_ADD_EVENT] = "INSERT INTO events(id, upload, kind, at, body, nr)"
+			   " VALUES (?1, ?2, ?3, ?4, ?5, iif(?3 <> 'parked', 0,"
+			   " (SELECT coalesce(max(nr), 0) + 1 FROM events"
+			   "  WHERE upload = ?2 AND kind = ?3)))",
 	[STMT_PUT_ATTR] = "INSERT OR REPLACE INTO attributes"
 			  "(store, key, etag, mtime, mode)"
 			  " VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -144,19 +147,76 @@ static const char *const texts[STMT_COUNT] = {
 		" AND ended_at < ?1 AND flags & 20 = 0 AND hidden_etag = ''"
 		" ORDER BY ended_at LIMIT ?2)",
 	/*
-	 * One that no sink has been given yet is owed to all of them. The
-	 * newest event stays, so that no sequence number comes twice.
+	 * What lies between two numbers, seen by STMT_PRUNE_PAGE before. The
+	 * newest event stays, so that no number comes twice.
 	 */
+	[STMT_PRUNE_PAGE] =
+		"SELECT count(*), coalesce(max(seq), 0), coalesce(max(at), 0)"
+		" FROM (SELECT seq, at FROM events WHERE seq > ?1"
+		" AND seq < (SELECT max(seq) FROM events) AND seq <="
+		" coalesce((SELECT min(cursor) FROM sinks WHERE active),"
+		"  9223372036854775807) ORDER BY seq LIMIT ?2)",
 	[STMT_PRUNE_EVENTS] =
-		"DELETE FROM events WHERE seq IN (SELECT event FROM deliveries"
-		" GROUP BY event HAVING min(state) = 1 AND max(state) = 1"
-		" AND event < (SELECT max(seq) FROM events)"
-		" AND (SELECT at FROM events WHERE seq = event) < ?1"
-		" ORDER BY event LIMIT ?2)",
+		"DELETE FROM events WHERE seq > ?1 AND seq <= ?2 AND at < ?3"
+		" AND NOT EXISTS (SELECT 1 FROM deliveries"
+		" WHERE event = seq AND (state = 0 OR next_at >= ?4))",
+	/* Waiting rows of a sink that nobody configures any more. */
+	[STMT_PRUNE_SINKS] =
+		"DELETE FROM sinks WHERE NOT active AND since < ?1",
+	[STMT_PRUNE_LEFT] =
+		"DELETE FROM deliveries WHERE (event, sink) IN"
+		" (SELECT event, sink FROM deliveries"
+		" WHERE sink NOT IN (SELECT name FROM sinks) LIMIT ?1)",
+	[STMT_PRUNE_MEDIA] =
+		"DELETE FROM media WHERE seq IN (SELECT seq FROM"
+		" media WHERE seq <= (SELECT seq FROM media"
+		" ORDER BY seq DESC LIMIT 1 OFFSET ?1) AND NOT EXISTS"
+		" (SELECT 1 FROM events WHERE events.upload = media.upload"
+		"  AND kind IN ('published', 'renamed'))"
+		" ORDER BY seq LIMIT ?2)",
 	[STMT_PRUNE_ATTRS] =
 		"DELETE FROM attributes WHERE seq IN (SELECT seq FROM"
 		" attributes WHERE seq <= (SELECT seq FROM attributes"
 		" ORDER BY seq DESC LIMIT 1 OFFSET ?1) ORDER BY seq LIMIT ?2)",
+
+	[STMT_SINK_LEFT] = "UPDATE sinks SET active = 0, since = ?1"
+			   " WHERE active AND name NOT IN"
+			   " (SELECT value FROM json_each(?2))",
+	[STMT_SINK_DECLARE] =
+		"INSERT INTO sinks(name, cursor, since) VALUES (?1, iif(?3, 0,"
+		" coalesce((SELECT max(seq) FROM events), 0)), ?2)"
+		" ON CONFLICT(name) DO UPDATE SET active = 1",
+	[STMT_SINK_CURSOR] = "UPDATE sinks SET cursor = max(cursor, ?2)"
+			     " WHERE name = ?1",
+	[STMT_SINK_STATE] = "UPDATE sinks SET since = iif(state = ?2,"
+			    " since, ?5), state = ?2, reason = ?3,"
+			    " config = ?4 WHERE name = ?1",
+	[STMT_SINK_TOUCH] = "UPDATE sinks SET touched = touched + 1"
+			    " WHERE ?1 IS NULL OR name = ?1",
+	[STMT_SINK_ENABLE] = "UPDATE sinks SET touched = touched + 1,"
+			     " state = 0, reason = '', since = ?2"
+			     " WHERE name = ?1",
+	/* An event that somebody deleted by hand is owed no more. */
+	[STMT_DELIVERY_PUT] =
+		"INSERT OR REPLACE INTO deliveries(event, sink, key, state,"
+		" attempts, first_at, next_at, reason)"
+		" SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8"
+		" WHERE EXISTS (SELECT 1 FROM events WHERE seq = ?1)",
+	[STMT_DELIVERY_DROP] = "DELETE FROM deliveries"
+			       " WHERE event = ?1 AND sink = ?2",
+	[STMT_DELIVERY_NEXT] =
+		"UPDATE deliveries SET next_at = ?3 WHERE sink = ?1"
+		" AND next_at = 9223372036854775807 AND event ="
+		" (SELECT min(event) FROM deliveries INDEXED BY"
+		" deliveries_keys WHERE sink = ?1 AND key = ?2 AND state = 0)",
+	[STMT_REVIVE] =
+		"UPDATE deliveries SET state = 0, next_at = ?3, first_at = ?3"
+		" WHERE state = 2 AND (?2 IS NULL OR sink = ?2) AND"
+		" (?1 IS NULL OR (SELECT id FROM events WHERE seq = event) = "
+		"?1)",
+	[STMT_PUT_MEDIA] = "INSERT OR REPLACE INTO media"
+			   "(upload, store, key, etag, at, body)"
+			   " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 
 	[STMT_FIND_LIVE] = "SELECT @ FROM uploads INDEXED BY uploads_live"
 			   " WHERE state < 5 AND store = ?1 AND key = ?2",
@@ -197,8 +257,49 @@ static const char *const texts[STMT_COUNT] = {
 			   " counted_at FROM usage WHERE due_at <= ?1"
 			   " OR (doubts > 0 AND doubt_at <= ?1)"
 			   " ORDER BY counted_at LIMIT 1",
-	[STMT_EVENTS] = "SELECT seq, id, kind, at, body FROM events"
+	[STMT_EVENTS] = "SELECT seq, id, upload, kind, at, body FROM events"
 			" WHERE upload = ?1 ORDER BY seq LIMIT ?2",
+	/* Columns behind the sixth are those of a delivery. */
+	[STMT_PAGE_AFTER] =
+		"SELECT seq, id, upload, kind, at, body, event, sink, key,"
+		" state, attempts, first_at, next_at, reason FROM events"
+		" LEFT JOIN deliveries ON event = seq AND sink = ?1"
+		" WHERE seq > ?2 ORDER BY seq LIMIT ?4",
+	[STMT_PAGE_DUE] =
+		"SELECT seq, id, upload, kind, at, body, event, sink, key,"
+		" state, attempts, first_at, next_at, reason"
+		" FROM deliveries INDEXED BY deliveries_due"
+		" JOIN events ON seq = event WHERE sink = ?1 AND state = 0"
+		" AND next_at <= ?3 ORDER BY next_at LIMIT ?4",
+	[STMT_PAGE_WAITING] =
+		"SELECT event, '', '', '', 0, NULL, event, sink, key,"
+		" state, attempts, first_at, next_at, reason FROM deliveries"
+		" WHERE sink = ?1 AND state = 0 AND event > ?2"
+		" ORDER BY event LIMIT ?4",
+	[STMT_PAGE_DEAD] =
+		"SELECT seq, id, upload, kind, at, body, event, sink, key,"
+		" state, attempts, first_at, next_at, reason"
+		" FROM deliveries INDEXED BY deliveries_dead"
+		" JOIN events ON seq = event WHERE state = 2"
+		" AND event > ?2 AND (?1 IS NULL OR sink = ?1)"
+		" ORDER BY event, sink LIMIT ?4",
+	[STMT_NEXT_DUE] = "SELECT coalesce(min(next_at), 0) FROM deliveries"
+			  " INDEXED BY deliveries_due WHERE sink = ?1"
+			  " AND state = 0 AND next_at > ?2",
+	[STMT_NEWS] = "SELECT coalesce((SELECT max(seq) FROM events), 0),"
+		      " coalesce((SELECT sum(touched) FROM sinks), 0)",
+	[STMT_SINKS] = "SELECT name, cursor, active, state, reason, config,"
+		       " since, touched FROM sinks ORDER BY name",
+	[STMT_SINK_COUNTS] =
+		"SELECT (SELECT count(*) FROM events WHERE seq >"
+		"  (SELECT cursor FROM sinks WHERE name = ?1)),"
+		" coalesce(sum(state = 0), 0), coalesce(sum(state = 2), 0)"
+		" FROM deliveries WHERE sink = ?1",
+	[STMT_MEDIA_BY_UPLOAD] = "SELECT upload, store, key, etag, at, body"
+				 " FROM media WHERE upload = ?1",
+	[STMT_MEDIA_BY_KEY] = "SELECT upload, store, key, etag, at, body"
+			      " FROM media WHERE store = ?1 AND key = ?2"
+			      " ORDER BY seq DESC LIMIT 1",
 };
 
 static void

@@ -130,7 +130,74 @@ static const char version_2[] =
 	" PRIMARY KEY (store, home)"
 	") STRICT, WITHOUT ROWID;";
 
-static const char *const steps[] = { version_1, version_2 };
+/*
+ * Delivery: what no sink had until now. The events are copied for the sake of
+ * kinds that may come again for an upload, which are told apart by nr. Rows
+ * that wait have an index with those that are due, and one by key; a media row
+ * outlives the upload's, for its event may still wait.
+ */
+static const char version_3[] =
+	"DROP TABLE deliveries;"
+	"DROP TABLE media;"
+	"ALTER TABLE events RENAME TO events_2;"
+	"CREATE TABLE events ("
+	" seq INTEGER PRIMARY KEY NOT NULL,"
+	" id TEXT NOT NULL CHECK (length(id) = 32),"
+	" upload TEXT NOT NULL CHECK (length(upload) = 32),"
+	" kind TEXT NOT NULL CHECK (kind <> ''),"
+	" nr INTEGER NOT NULL DEFAULT 0,"
+	" at INTEGER NOT NULL,"
+	" body TEXT NOT NULL,"
+	" UNIQUE (upload, kind, nr)"
+	") STRICT;"
+	"INSERT INTO events(seq, id, upload, kind, at, body)"
+	" SELECT seq, id, upload, kind, at, body FROM events_2 ORDER BY seq;"
+	"DROP TABLE events_2;"
+
+	"CREATE TABLE sinks ("
+	" name TEXT PRIMARY KEY NOT NULL CHECK (name <> ''),"
+	" cursor INTEGER NOT NULL CHECK (cursor >= 0),"
+	" active INTEGER NOT NULL DEFAULT 1 CHECK (active BETWEEN 0 AND 1),"
+	/* 0 on, 1 down, 2 disabled */
+	" state INTEGER NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 2),"
+	" reason TEXT NOT NULL DEFAULT '',"
+	" config TEXT NOT NULL DEFAULT '',"
+	" since INTEGER NOT NULL DEFAULT 0,"
+	" touched INTEGER NOT NULL DEFAULT 0"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE deliveries ("
+	" event INTEGER NOT NULL REFERENCES events(seq) ON DELETE CASCADE,"
+	" sink TEXT NOT NULL CHECK (sink <> ''),"
+	" key TEXT NOT NULL,"
+	/* 0 waiting, 2 dead */
+	" state INTEGER NOT NULL CHECK (state IN (0, 2)),"
+	" attempts INTEGER NOT NULL CHECK (attempts >= 0),"
+	" first_at INTEGER NOT NULL,"
+	" next_at INTEGER NOT NULL,"
+	" reason TEXT NOT NULL,"
+	" PRIMARY KEY (event, sink)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX deliveries_due ON deliveries(sink, next_at)"
+	" WHERE state = 0;"
+	"CREATE INDEX deliveries_keys ON deliveries(sink, key, event)"
+	" WHERE state = 0;"
+	"CREATE INDEX deliveries_dead ON deliveries(event, sink)"
+	" WHERE state = 2;"
+
+	"CREATE TABLE media ("
+	" seq INTEGER PRIMARY KEY NOT NULL,"
+	" upload TEXT NOT NULL CHECK (length(upload) = 32),"
+	" store TEXT NOT NULL,"
+	" key TEXT NOT NULL,"
+	" etag TEXT NOT NULL,"
+	" at INTEGER NOT NULL,"
+	" body TEXT NOT NULL,"
+	" UNIQUE (upload)"
+	") STRICT;"
+	"CREATE INDEX media_keys ON media(store, key, seq);";
+
+static const char *const steps[] = { version_1, version_2, version_3 };
 #define VERSION ((int)(sizeof(steps) / sizeof(steps[0])))
 
 static enum err

@@ -211,33 +211,3 @@ journal_sqlite_apply(void *arg, const struct journal_tx *tx,
 	undone = journal_sqlite_run(db, db->stmts[STMT_RELEASE], "release");
 	return undone != ERR_OK ? undone : err;
 }
-
-static enum err
-prune(struct journal_sqlite_db *db, enum journal_stmt which, int64_t limit,
-      bool *more)
-{
-	sqlite3_stmt *st = db->stmts[which];
-	enum err err;
-
-	sqlite3_bind_int64(st, 1, limit);
-	sqlite3_bind_int(st, 2, JOURNAL_PRUNE_MAX);
-	err = journal_sqlite_run(db, st, "prune");
-	if (err == ERR_OK && sqlite3_changes(db->sql) == JOURNAL_PRUNE_MAX)
-		*more = true;
-	return err;
-}
-
-enum err
-journal_sqlite_prune(void *arg, int64_t before_ms, size_t attrs_max, bool *more)
-{
-	struct journal_sqlite_db *db = arg;
-	enum err err;
-
-	*more = false;
-	err = prune(db, STMT_PRUNE_UPLOADS, before_ms, more);
-	if (err == ERR_OK)
-		err = prune(db, STMT_PRUNE_EVENTS, before_ms, more);
-	if (err == ERR_OK)
-		err = prune(db, STMT_PRUNE_ATTRS, (int64_t)attrs_max, more);
-	return err;
-}

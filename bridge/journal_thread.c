@@ -29,16 +29,33 @@ next_of(const struct journal_op *op, size_t i, size_t n)
 }
 
 static enum err
-run_op(struct journal *j, struct journal_op *op)
+run_write(struct journal *j, struct journal_op *op)
 {
-	const struct journal_query *q = &op->query;
+	const struct journal_names *names = op->names;
 
 	switch (op->kind) {
 	case JOURNAL_OP_COMMIT:
 		return j->ops->apply(j->db, &op->tx, &op->rows.usage);
-	case JOURNAL_OP_PRUNE:
-		return j->ops->prune(j->db, op->before_ms, op->attrs_max,
-				     &op->rows.more);
+	case JOURNAL_OP_DECLARE:
+		return j->ops->declare(j->db, names->list, names->from_start,
+				       names->n);
+	case JOURNAL_OP_SETTLE:
+		return j->ops->settle(j->db, &op->settle);
+	case JOURNAL_OP_PUT_MEDIA:
+		return j->ops->put_media(j->db, &op->media);
+	default:
+		return j->ops->prune(j->db, &op->ages, &op->rows.more);
+	}
+}
+
+static enum err
+run_op(struct journal *j, struct journal_op *op)
+{
+	const struct journal_query *q = &op->query;
+
+	if (journal_op_writes(op))
+		return run_write(j, op);
+	switch (op->kind) {
 	case JOURNAL_OP_FIND:
 	case JOURNAL_OP_FIND_ENDED:
 		return j->ops->find(j->db, q->store, q->key_prefix,
@@ -54,14 +71,20 @@ run_op(struct journal *j, struct journal_op *op)
 		return j->ops->usage(j->db, q->store, q->key_prefix,
 				     &op->rows.usage);
 	case JOURNAL_OP_USAGE_DUE:
-		return j->ops->usage_due(j->db, op->before_ms, &op->rows.usage);
+		return j->ops->usage_due(j->db, op->now, &op->rows.usage);
+	case JOURNAL_OP_EVENTS:
+		return j->ops->page(j->db, &op->events, &op->rows);
+	case JOURNAL_OP_SINKS:
+		return j->ops->sinks(j->db, op->what, &op->rows);
+	case JOURNAL_OP_MEDIA:
+		return j->ops->media(j->db, op->media.upload, NULL, NULL,
+				     &op->rows);
 	case JOURNAL_OP_CHECKPOINT:
 		return j->ops->checkpoint != NULL ? j->ops->checkpoint(j->db)
 						  : ERR_OK;
-	case JOURNAL_OP_NONE:
-		break;
+	default:
+		return op->err;
 	}
-	return op->err;
 }
 
 /*
@@ -119,9 +142,15 @@ crash_points(const struct journal_op *op, size_t n, const char *when)
 {
 	size_t i;
 
-	for (i = 0; i < n; op = next_of(op, i++, n))
+	for (i = 0; i < n; op = next_of(op, i++, n)) {
 		if (op->kind == JOURNAL_OP_COMMIT)
 			CRASH_POINT("journal", step_of(&op->tx), when);
+		if (op->kind == JOURNAL_OP_SETTLE)
+			CRASH_POINT("outbox",
+				    op->settle.n > 0 ? "rows" : "cursor", when);
+		if (op->kind == JOURNAL_OP_PUT_MEDIA)
+			CRASH_POINT("outbox", "media", when);
+	}
 	(void)when;
 }
 

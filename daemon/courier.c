@@ -15,12 +15,14 @@
 #define PART "courier"
 #define BEAT_MS 1000
 #define CHECKPOINT_MS 5000
-#define PRUNE_MS 3600000		/* how often */
-#define PRUNE_AFTER_MS (24LL * 3600000) /* how long ended rows are kept */
-#define ATTRS_MAX 1000000		/* attribute rows kept */
-#define PRUNES_MAX 1000			/* calls in a row: 500,000 rows */
-#define SOUND_MS (24 * 3600000u)	/* how often the file is read through */
-#define SOUND_FIRST (128 << 20) /* bytes that are read before all else */
+#define PRUNE_MS 3600000		    /* how often */
+#define PRUNE_AFTER_MS (24LL * 3600000)	    /* how long ended rows are kept */
+#define DEAD_AFTER_MS (30 * 24LL * 3600000) /* and dead deliveries */
+#define ATTRS_MAX 1000000		    /* attribute rows kept */
+#define MEDIA_MAX 100000		    /* media rows kept */
+#define PRUNES_MAX 1000			    /* calls in a row: 500,000 rows */
+#define SOUND_MS (24 * 3600000u) /* how often the file is read through */
+#define SOUND_FIRST (128 << 20)	 /* bytes that are read before all else */
 
 struct courier;
 
@@ -81,9 +83,14 @@ prune_done(void *arg, const struct journal_reply *r)
 static void
 prune(struct courier *c)
 {
+	int64_t now = clock_wall_ms();
+	struct journal_ages ages = { .before_ms = now - PRUNE_AFTER_MS,
+				     .dead_ms = now - DEAD_AFTER_MS,
+				     .attrs_max = ATTRS_MAX,
+				     .media_max = MEDIA_MAX };
+
 	c->prunes++;
-	journal_prune(c->journal, clock_wall_ms() - PRUNE_AFTER_MS, ATTRS_MAX,
-		      prune_done, c);
+	journal_prune(c->journal, &ages, prune_done, c);
 }
 
 /*

@@ -281,7 +281,7 @@ test_open_makes_private_files(void **state)
 		assert_int_equal(stat(files[i], &st), 0);
 		assert_int_equal(st.st_mode & 07777, 0600);
 	}
-	assert_int_equal(ask(w, "PRAGMA user_version"), 2);
+	assert_int_equal(ask(w, "PRAGMA user_version"), 3);
 	umask(022);
 }
 
@@ -329,31 +329,82 @@ test_open_refuses_a_newer_version(void **state)
 
 	assert_int_equal(try_open(w), ERR_OK);
 	close_journal(w);
-	sql(w, "PRAGMA user_version = 3");
+	sql(w, "PRAGMA user_version = 4");
 	assert_int_equal(try_open(w), ERR_UNSUPPORTED);
-	sql(w, "PRAGMA user_version = 2");
+	sql(w, "PRAGMA user_version = 3");
 	assert_int_equal(try_open(w), ERR_OK);
 }
 
+/* The tables of the third version as the second had them. */
+#define BACK_TO_2                                                           \
+	"DROP TABLE sinks; DROP TABLE deliveries; DROP TABLE media;"        \
+	"DROP TABLE events;"                                                \
+	"CREATE TABLE events (seq INTEGER PRIMARY KEY NOT NULL,"            \
+	" id TEXT NOT NULL CHECK (length(id) = 32),"                        \
+	" upload TEXT NOT NULL CHECK (length(upload) = 32),"                \
+	" kind TEXT NOT NULL CHECK (kind <> ''), at INTEGER NOT NULL,"      \
+	" body TEXT NOT NULL, UNIQUE (upload, kind)) STRICT;"               \
+	"CREATE TABLE deliveries ("                                         \
+	" event INTEGER NOT NULL REFERENCES events(seq) ON DELETE CASCADE," \
+	" sink TEXT NOT NULL CHECK (sink <> ''),"                           \
+	" attempts INTEGER NOT NULL, next_at INTEGER NOT NULL,"             \
+	" state INTEGER NOT NULL, PRIMARY KEY (event, sink)"                \
+	") STRICT, WITHOUT ROWID;"                                          \
+	"CREATE INDEX deliveries_due ON deliveries(sink, next_at)"          \
+	" WHERE state = 0;"                                                 \
+	"CREATE TABLE media (upload TEXT PRIMARY KEY NOT NULL"              \
+	"  REFERENCES uploads(id) ON DELETE CASCADE,"                       \
+	" at INTEGER NOT NULL, body TEXT NOT NULL) STRICT, WITHOUT ROWID;"  \
+	"INSERT INTO events WITH RECURSIVE n(i) AS"                         \
+	" (SELECT 7 UNION ALL SELECT i + 1 FROM n WHERE i < 9)"             \
+	" SELECT i, printf('%032x', i), printf('%032x', 1), 'k' || i, i,"   \
+	" '{}' FROM n;"
+
 static void
-test_open_brings_an_older_version_up_to_date(void **state)
+test_open_brings_the_first_version_up_to_date(void **state)
 {
 	struct world *w = *state;
 
 	assert_int_equal(try_open(w), ERR_OK);
 	close_journal(w);
-	sql(w, "DROP TABLE usage;"
-	       "ALTER TABLE uploads DROP COLUMN charged;"
-	       "ALTER TABLE uploads DROP COLUMN replaces;"
-	       "INSERT INTO attributes VALUES (1, 's', 'k', 'e', 7, 0);"
-	       "PRAGMA user_version = 1");
+	sql(w,
+	    BACK_TO_2 "DROP TABLE usage;"
+		      "ALTER TABLE uploads DROP COLUMN charged;"
+		      "ALTER TABLE uploads DROP COLUMN replaces;"
+		      "INSERT INTO attributes VALUES (1, 's', 'k', 'e', 7, 0);"
+		      "PRAGMA user_version = 1");
 	assert_int_equal(try_open(w), ERR_OK);
-	assert_int_equal(ask(w, "PRAGMA user_version"), 2);
+	assert_int_equal(ask(w, "PRAGMA user_version"), 3);
 	assert_int_equal(ask(w, "SELECT mtime FROM attributes"), 7);
 	assert_int_equal(ask(w, "SELECT count(charged + replaces)"
 				" FROM uploads"),
 			 0);
 	assert_int_equal(ask(w, "SELECT count(home) FROM usage"), 0);
+}
+
+static void
+test_open_keeps_the_events_of_the_second_version(void **state)
+{
+	struct world *w = *state;
+	const char *names[] = { "s" };
+	bool start = true;
+	struct got g = { 0 };
+
+	assert_int_equal(try_open(w), ERR_OK);
+	close_journal(w);
+	sql(w, BACK_TO_2 "PRAGMA user_version = 2");
+	assert_int_equal(try_open(w), ERR_OK);
+	assert_int_equal(ask(w, "PRAGMA user_version"), 3);
+	assert_int_equal(ask(w, "SELECT count(*) FROM events WHERE seq = at"
+				" AND nr = 0 AND kind = 'k' || seq"),
+			 3);
+	assert_int_equal(ask(w, "SELECT count(*) FROM sqlite_schema"
+				" WHERE name LIKE '%_2'"),
+			 0);
+	journal_sinks_declare(w->journal, names, &start, 1, take, &g);
+	wait_calls(w, &g, 1);
+	assert_int_equal(ask(w, "SELECT cursor FROM sinks"), 0);
+	assert_int_equal(ask(w, "PRAGMA foreign_key_check"), -1);
 }
 
 static void
@@ -464,7 +515,8 @@ main(void)
 		C(test_open_refuses_what_is_no_database),
 		C(test_open_refuses_another_programs_database),
 		C(test_open_refuses_a_newer_version),
-		C(test_open_brings_an_older_version_up_to_date),
+		C(test_open_brings_the_first_version_up_to_date),
+		C(test_open_keeps_the_events_of_the_second_version),
 		C(test_open_refuses_missing_tables),
 		C(test_open_refuses_a_truncated_database),
 		C(test_open_keeps_a_log_without_its_database),

@@ -40,6 +40,7 @@ test_completions_come_in_order(void **state)
 	struct journal_upload a = *row("a"), b = *row("b");
 	struct journal_tx ta = { .insert = &a }, tb = { .insert = &b };
 	struct journal_tx none = { 0 };
+	struct journal_ages ages = { .attrs_max = 100, .media_max = 100 };
 	struct step s[8];
 	int count = 0, fd = hold(w), i;
 
@@ -52,7 +53,7 @@ test_completions_come_in_order(void **state)
 	journal_checkpoint(w->journal, note, &s[4]);
 	journal_commit(w->journal, &tb, note, &s[5]);
 	journal_get(w->journal, b.id, note, &s[6]);
-	journal_prune(w->journal, 0, 100, note, &s[7]);
+	journal_prune(w->journal, &ages, note, &s[7]);
 	assert_int_equal(count, 0);
 	close(fd);
 	while (count < 8)

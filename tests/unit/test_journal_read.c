@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What lookups and listings find, and what pruning leaves. */
+#include "lib/clock.h"
 #include "tests/unit/journal_world.h"
 
 #define LIVE 0x1fu
@@ -353,9 +354,13 @@ test_attributes_of_a_page_leave_deeper_folders_out(void **state)
 static bool
 prune(struct world *w, int64_t before, size_t attrs_max)
 {
+	struct journal_ages ages = { .before_ms = before,
+				     .dead_ms = before,
+				     .attrs_max = attrs_max,
+				     .media_max = 10 };
 	struct got g = { 0 };
 
-	journal_prune(w->journal, before, attrs_max, take, &g);
+	journal_prune(w->journal, &ages, take, &g);
 	wait_calls(w, &g, 1);
 	assert_int_equal(g.err, ERR_OK);
 	return g.more;
@@ -446,38 +451,71 @@ put_event(struct world *w, const char *kind)
 	assert_int_equal(commit(w, &tx), ERR_OK);
 }
 
+/* A row of sink s or t. */
 static void
-test_prune_leaves_events_that_are_owed(void **state)
+put_delivery(struct world *w, int event, const char *sink, int state,
+	     long long next_at)
+{
+	char *text = mem_printf("INSERT INTO deliveries VALUES"
+				" (%d, '%s', 'k', %d, 1, 0, %lld, '')",
+				event, sink, state, next_at);
+
+	ask(w, text);
+	free(text);
+}
+
+static void
+test_prune_leaves_events_until_every_sink_is_past(void **state)
 {
 	struct world *w = *state;
 	int i;
 
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 6; i++)
 		put_event(w, "published");
-	ask(w, "INSERT INTO deliveries VALUES (1, 's', 0, 0, 0)");
-	ask(w, "INSERT INTO deliveries VALUES (2, 's', 0, 0, 1)");
+	ask(w, "INSERT INTO sinks(name, cursor, active)"
+	       " VALUES ('s', 4, 1), ('t', 3, 1), ('left', 0, 0)");
+	put_delivery(w, 2, "t", 0, 0);
+	prune(w, 0, 10);
+	assert_int_equal(ask(w, "SELECT count(*) FROM events"), 6);
 	prune(w, INT64_MAX, 10);
-	/* Owed: the first, and the third, which nobody was given yet. */
-	assert_int_equal(ask(w, "SELECT sum(seq) FROM events"), 1 + 3 + 4);
+	/* The second waits at one of the sinks; none has seen the fourth. */
+	assert_int_equal(ask(w, "SELECT sum(seq) FROM events"), 2 + 4 + 5 + 6);
 	assert_int_equal(ask(w, "SELECT count(*) FROM deliveries"), 1);
 }
 
 static void
-test_prune_leaves_events_until_every_sink_has_them(void **state)
+test_prune_keeps_the_dead_for_a_while(void **state)
 {
 	struct world *w = *state;
 	int i;
 
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 3; i++)
 		put_event(w, "published");
-	ask(w, "INSERT INTO deliveries VALUES (1, 's', 0, 0, 1),"
-	       " (1, 't', 0, 0, 1), (2, 's', 0, 0, 1), (2, 't', 0, 0, 0),"
-	       " (3, 's', 0, 0, 2), (3, 't', 0, 0, 1)");
-	prune(w, 0, 10);
-	assert_int_equal(ask(w, "SELECT count(*) FROM events"), 4);
-	prune(w, INT64_MAX, 10);
-	/* The third is dead in one of its sinks: it is kept to be seen. */
-	assert_int_equal(ask(w, "SELECT sum(seq) FROM events"), 2 + 3 + 4);
+	put_delivery(w, 1, "s", 2, clock_wall_ms() + 3600000);
+	put_delivery(w, 2, "s", 2, 1000);
+	ask(w, "INSERT INTO sinks(name, cursor) VALUES ('s', 3)");
+	prune(w, clock_wall_ms() + 60000, 10);
+	assert_int_equal(ask(w, "SELECT sum(seq) FROM events"), 1 + 3);
+	assert_int_equal(ask(w, "SELECT event FROM deliveries"), 1);
+}
+
+static void
+test_prune_forgets_sinks_that_were_left(void **state)
+{
+	struct world *w = *state;
+
+	put_event(w, "published");
+	put_event(w, "published");
+	ask(w, "INSERT INTO sinks(name, cursor, active, since) VALUES"
+	       " ('old', 0, 0, 1000), ('new', 0, 0, 3000), ('s', 0, 1, 1)");
+	put_delivery(w, 1, "old", 0, 0);
+	put_delivery(w, 1, "new", 0, 0);
+	prune(w, 2000, 10);
+	assert_int_equal(ask(w, "SELECT count(*) FROM sinks"), 2);
+	assert_int_equal(ask(w, "SELECT count(*) FROM deliveries"
+				" WHERE sink = 'old'"),
+			 0);
+	assert_int_equal(ask(w, "SELECT count(*) FROM deliveries"), 1);
 }
 
 static void
@@ -487,8 +525,6 @@ test_prune_keeps_the_newest_event(void **state)
 
 	put_event(w, "published");
 	put_event(w, "published");
-	ask(w, "INSERT INTO deliveries VALUES (1, 's', 0, 0, 1),"
-	       " (2, 's', 0, 0, 1)");
 	assert_false(prune(w, INT64_MAX, 10));
 	assert_int_equal(ask(w, "SELECT sum(seq) FROM events"), 2);
 	put_event(w, "published");
@@ -501,20 +537,41 @@ test_prune_of_events_is_done_in_pieces(void **state)
 	struct world *w = *state;
 	int i;
 
-	for (i = 0; i < 20; i++)
+	for (i = 0; i < 20; i++) {
 		put_event(w, "published");
+		put_delivery(w, i + 1, "s", 0, 0);
+	}
+	ask(w, "INSERT INTO sinks(name, cursor) VALUES ('s', 5000)");
 	/* The oldest are owed for ever; what lies behind them still goes. */
 	ask(w, "WITH RECURSIVE n(i) AS"
 	       " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1201)"
 	       " INSERT INTO events SELECT 20 + i, printf('%032x', i),"
-	       " printf('%032x', i), 'k', 1, '{}' FROM n");
+	       " printf('%032x', i), 'k', 0, 1, '{}' FROM n");
 	assert_int_equal(ask(w, "SELECT count(*) FROM events"), 1221);
-	ask(w, "INSERT INTO deliveries SELECT seq, 's', 0, 0, 1 FROM events"
-	       " WHERE seq > 20");
 	assert_true(prune(w, INT64_MAX, 10));
 	assert_true(prune(w, INT64_MAX, 10));
 	assert_false(prune(w, INT64_MAX, 10));
 	assert_int_equal(ask(w, "SELECT count(*) FROM events"), 21);
+	/* The next series begins at the start again. */
+	ask(w, "DELETE FROM deliveries WHERE event < 11");
+	prune(w, INT64_MAX, 10);
+	assert_int_equal(ask(w, "SELECT count(*) FROM events"), 11);
+}
+
+static void
+test_prune_leaves_the_youngest_media_and_what_is_owed(void **state)
+{
+	struct world *w = *state;
+
+	ask(w, "WITH RECURSIVE n(i) AS"
+	       " (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)"
+	       " INSERT INTO media SELECT i, printf('%032x', i), 's', 'k', '',"
+	       " 1, '{}' FROM n");
+	ask(w, "INSERT INTO events SELECT 1, upload, upload, 'published', 0, 1,"
+	       " '{}' FROM media WHERE seq = 3");
+	prune(w, 0, 10);
+	assert_int_equal(ask(w, "SELECT count(*) FROM media"), 11);
+	assert_int_equal(ask(w, "SELECT min(seq) FROM media"), 3);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -537,8 +594,10 @@ main(void)
 		T(test_prune_leaves_what_has_work_left),
 		T(test_prune_is_done_in_pieces),
 		T(test_prune_leaves_the_youngest_attributes),
-		T(test_prune_leaves_events_that_are_owed),
-		T(test_prune_leaves_events_until_every_sink_has_them),
+		T(test_prune_leaves_events_until_every_sink_is_past),
+		T(test_prune_keeps_the_dead_for_a_while),
+		T(test_prune_forgets_sinks_that_were_left),
+		T(test_prune_leaves_the_youngest_media_and_what_is_owed),
 		T(test_prune_keeps_the_newest_event),
 		T(test_prune_of_events_is_done_in_pieces),
 	};
