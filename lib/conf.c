@@ -141,6 +141,18 @@ conf_has(const struct conf *c, const char *section, const char *key)
 	return lookup(c, section, key) != NULL;
 }
 
+void
+conf_keys(const struct conf *c, const char *section, const char *prefix,
+	  conf_key_fn *fn, void *arg)
+{
+	const struct conf_entry *s = lookup(c, section, NULL), *e;
+	size_t n = strlen(prefix);
+
+	for (e = c->entries; s && e; e = e->hh.next)
+		if (e->section == s && strncasecmp(e->label, prefix, n) == 0)
+			fn(arg, e->label);
+}
+
 static void
 complain_entry(struct conf *c, const struct conf_entry *e, const char *expected)
 {

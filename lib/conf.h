@@ -33,6 +33,14 @@ const char *conf_section(const struct conf *c, size_t i); /* file's order */
 bool conf_has(const struct conf *c, const char *section, const char *key);
 
 /*
+ * The section's keys that begin with prefix, in the file's order; fn may ask
+ * for their values.
+ */
+typedef void conf_key_fn(void *arg, const char *key);
+void conf_keys(const struct conf *c, const char *section, const char *prefix,
+	       conf_key_fn *fn, void *arg);
+
+/*
  * The value, or def when the key is absent. def NULL makes conf_str() return
  * NULL; conf_need() complains instead and returns "". Strings live as long as c.
  */

@@ -435,6 +435,35 @@ test_files_of_values_are_told(void **state)
 	assert_int_equal(all.n, 2);
 }
 
+struct key_list {
+	struct conf *conf;
+	char text[128];
+};
+
+static void
+on_key(void *arg, const char *key)
+{
+	struct key_list *l = arg;
+
+	str_printf(l->text, sizeof(l->text), "%s=%s ", key,
+		   conf_str(l->conf, "s", key, ""));
+}
+
+static void
+test_keys_with_a_prefix_are_told_in_order(void **state)
+{
+	struct fixture *f = *state;
+	struct conf *c = load(f, "[s]\nx.b = 1\nx.a = 2\nz = 3\nX.c = 4\n"
+				 "[t]\nx.d = 5\n");
+	struct key_list l = { .conf = c };
+
+	conf_keys(c, "S", "x.", on_key, &l);
+	conf_keys(c, "none", "x.", on_key, &l);
+	conf_str(c, "t", "x.d", "");
+	assert_string_equal(l.text, "x.b=1 x.a=2 X.c=4 ");
+	assert_string_equal(complaints(f), ": [s] z: unknown key (line 4)\n");
+}
+
 static void
 test_keys_of_a_forgiven_section_are_not_unknown(void **state)
 {
@@ -509,6 +538,7 @@ main(void)
 		CONF_TEST(test_sections_keep_order_and_case),
 		CONF_TEST(test_unknown_keys_and_sections_are_complaints),
 		CONF_TEST(test_files_of_values_are_told),
+		CONF_TEST(test_keys_with_a_prefix_are_told_in_order),
 		CONF_TEST(test_keys_of_a_forgiven_section_are_not_unknown),
 		CONF_TEST(test_missing_needed_key_is_a_complaint),
 		CONF_TEST(test_bad_values_say_what_was_expected),
