@@ -390,6 +390,8 @@ http_host_new(struct http *h, const struct http_host_config *cfg)
 	host->connect_timeout_ms = cfg->connect_timeout_ms;
 	host->stall_timeout_ms = cfg->stall_timeout_ms;
 	host->stall_bytes = cfg->stall_bytes;
+	host->total_timeout_ms = cfg->total_timeout_ms;
+	host->only_public = cfg->only_public;
 	host->refs = 1;
 	return host;
 }

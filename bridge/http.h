@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An HTTP/1.1 client for stores: one thread per worker around libcurl's multi
- * interface. Requests are handed to the thread by the loop and come back to it
+ * An HTTP/1.1 client for stores and sinks: one thread per process around
+ * libcurl's multi interface. Requests are handed to the thread by the loop and come back to it
  * as one reply. All calls are made by the loop's thread. Redirects are not
  * followed, no proxy is taken from the environment, and nothing is repeated
  * but by libcurl itself on a kept-alive connection that turns out to be dead.
@@ -39,6 +39,9 @@ struct http_host_config {
 	 */
 	unsigned stall_timeout_ms;
 	uint64_t stall_bytes;
+	unsigned total_timeout_ms; /* of a request, with its connect; 0: none */
+	/* Connects to public addresses alone: bridge/address.h. */
+	bool only_public;
 };
 
 /* Where requests go: limits and TLS settings in common. Strings are copied. */
@@ -58,7 +61,8 @@ enum http_end {
 
 struct http_reply {
 	enum http_end end;
-	bool sent; /* the request may have reached the server, as a whole */
+	bool sent;     /* the request may have reached the server, as a whole */
+	bool answered; /* status and headers are whole, if not the body */
 	unsigned status;
 	const char *why; /* libcurl's words, "" when HTTP_DONE */
 	const void *body;
@@ -69,6 +73,12 @@ struct http_reply {
 
 /* Valid during the completion. */
 const char *http_reply_header(const struct http_reply *r, const char *name);
+
+/*
+ * ms that Retry-After (RFC 9110 section 10.2.3) asks to wait, at most max_ms;
+ * 0: it asks for nothing.
+ */
+uint64_t http_reply_retry_after(const struct http_reply *r, uint64_t max_ms);
 
 typedef void http_done_fn(void *arg, const struct http_reply *r);
 
@@ -86,6 +96,7 @@ struct http_call {
 	uint64_t off, len;
 	size_t reply_max; /* bytes of the reply's body */
 	size_t expected;  /* bytes that it will have, 0: not known */
+	bool discard;	  /* nobody wants it; reply_max holds nevertheless */
 	bool once;	  /* never twice, not even by libcurl */
 	/*
 	 * For a reply that may take its time: 0, or instead of the host's, and

@@ -2,9 +2,12 @@
 #include "bridge/http_request.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/mem.h"
@@ -44,6 +47,8 @@ request_new(struct http_host *host, const struct http_call *call)
 	r->len = call->len;
 	r->expected = call->expected;
 	r->once = call->once;
+	r->discard = call->discard;
+	r->reply_max = call->reply_max;
 	r->stall_timeout_ms = call->stall_timeout_ms;
 	r->stall_bytes = 1;
 	if (!r->stall_timeout_ms) {
@@ -127,15 +132,41 @@ on_seek(void *arg, curl_off_t off, int origin)
 	return CURL_SEEKFUNC_OK;
 }
 
+static void
+refuse(struct http_request *r, const char *address)
+{
+	r->refused = true;
+	str_copy(r->address, sizeof(r->address), address);
+}
+
+/* The very address that is connected to, whatever the name said before. */
+static curl_socket_t
+on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a)
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	(void)purpose;
+	if (!address_is_public(&a->addr)) {
+		address_text(&a->addr, text);
+		refuse(arg, text);
+		return CURL_SOCKET_BAD;
+	}
+	return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
 static int
 on_send(void *arg, char *ip, char *local_ip, int port, int local_port)
 {
 	struct http_request *r = arg;
 
-	(void)ip;
 	(void)local_ip;
 	(void)port;
 	(void)local_port;
+	/* A kept connection may be one that somebody else was allowed. */
+	if (r->host->only_public && !address_text_is_public(ip)) {
+		refuse(r, ip);
+		return CURL_PREREQFUNC_ABORT;
+	}
 	if (r->once && r->attempts)
 		return CURL_PREREQFUNC_ABORT;
 	r->attempts++;
@@ -153,8 +184,12 @@ on_header(char *line, size_t size, size_t count, void *arg)
 
 	while (len && strchr("\r\n \t", line[len - 1]))
 		len--;
-	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
+	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
 		buf_clear(&r->head);
+		r->answered = false;
+	}
+	if (len == 0)
+		r->answered = true;
 	buf_add(&r->head, line, len);
 	buf_add_u8(&r->head, 0);
 	if (!r->head.failed)
@@ -168,6 +203,11 @@ on_body(char *data, size_t size, size_t count, void *arg)
 {
 	struct http_request *r = arg;
 
+	if (r->discard) {
+		r->discarded += size * count;
+		r->too_large = r->discarded > r->reply_max;
+		return r->too_large ? 0 : size * count;
+	}
 	/* All of it at once: growing would copy what came over and over. */
 	if (!r->body.data && size * count < r->expected)
 		buf_reserve(&r->body, r->expected);
@@ -215,6 +255,11 @@ prepare_host(struct http_request *r)
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
 			 (long)h->connect_timeout_ms);
+	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)h->total_timeout_ms);
+	if (h->only_public) {
+		curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+		curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, r);
+	}
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, verify);
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2 * verify);
 	if (h->ca_file)
@@ -244,9 +289,18 @@ request_prepare(struct http_request *r, CURL *easy)
 		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
 }
 
+/* Nothing was sent, because no address was one to connect to. */
+static bool
+was_refused(const struct http_request *r, CURLcode code)
+{
+	return r->refused && code != CURLE_OK && r->attempts == 0;
+}
+
 static enum http_end
 end_of(const struct http_request *r, CURLcode code)
 {
+	if (was_refused(r, code))
+		return HTTP_CONNECT;
 	if (r->body_failed)
 		return HTTP_BODY;
 	if (r->too_large)
@@ -281,12 +335,18 @@ request_finish(struct http_request *r, CURLcode code)
 	r->easy = NULL;
 	p->end = end_of(r, code);
 	p->sent = r->sent_whole;
+	p->answered = r->answered && status >= 200;
 	p->status = (unsigned)status;
 	p->why = "";
 	if (code != CURLE_OK)
 		p->why = r->error[0] ? r->error : curl_easy_strerror(code);
 	if (r->body_failed)
 		p->why = "the body could not be read";
+	if (was_refused(r, code)) {
+		snprintf(r->error, sizeof(r->error),
+			 "the address %s is not a public one", r->address);
+		p->why = r->error;
+	}
 	p->body = buf_data(&r->body);
 	p->len = buf_len(&r->body);
 	p->owned = &r->body.data;
@@ -337,4 +397,25 @@ http_reply_header(const struct http_reply *reply, const char *name)
 		return p + strspn(p, " \t");
 	}
 	return NULL;
+}
+
+uint64_t
+http_reply_retry_after(const struct http_reply *r, uint64_t max_ms)
+{
+	const char *v = http_reply_header(r, "retry-after");
+	long long seconds;
+	char *end;
+
+	if (!v)
+		return 0;
+	seconds = strtoll(v, &end, 10);
+	if (end == v) { /* a date */
+		time_t at = curl_getdate(v, NULL);
+
+		seconds = at > 0 ? (long long)(at - time(NULL)) : 0;
+	}
+	if (seconds <= 0)
+		return 0;
+	return (uint64_t)seconds < max_ms / 1000 ? (uint64_t)seconds * 1000
+						 : max_ms;
 }

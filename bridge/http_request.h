@@ -11,14 +11,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "bridge/address.h"
 #include "bridge/http.h"
 
 struct http_host {
 	struct http *http;
 	char *ca_file;
-	bool verify_tls;
+	bool verify_tls, only_public;
 	unsigned connections;
-	unsigned connect_timeout_ms, stall_timeout_ms;
+	unsigned connect_timeout_ms, stall_timeout_ms, total_timeout_ms;
 	uint64_t stall_bytes;
 	unsigned refs;	 /* under the lock: requests and the owner */
 	unsigned active; /* the thread's: requests with curl */
@@ -41,11 +42,11 @@ struct http_request {
 
 	char *method, *url;
 	struct curl_slist *headers;
-	bool has_body, once;
+	bool has_body, once, discard;
 	const unsigned char *data;
 	int fd;
 	uint64_t off, len;
-	size_t expected;
+	size_t expected, reply_max;
 	unsigned stall_timeout_ms;
 	uint64_t stall_bytes;
 
@@ -56,6 +57,10 @@ struct http_request {
 	unsigned attempts; /* how often curl was about to send */
 	bool sent_whole;
 	bool body_failed, too_large;
+	bool answered;			/* the header block has ended */
+	bool refused;			/* an address that is not public */
+	char address[ADDRESS_TEXT_MAX]; /* which */
+	size_t discarded;
 	uint64_t moved, moved_at_ms; /* for the stall */
 
 	/* The reply. */

@@ -14,7 +14,7 @@
 #define CONNECT_TIMEOUT_MS 10000
 #define STALL_TIMEOUT_MS 30000
 #define STALL_BYTES 4096
-#define RETRY_AFTER_MAX_S 3600
+#define RETRY_AFTER_MAX_MS 3600000
 
 /* Settings. */
 
@@ -110,21 +110,7 @@ store_http_end(enum http_end end)
 unsigned
 store_http_retry_after(const struct http_reply *r)
 {
-	const char *v = http_reply_header(r, "retry-after");
-	char *end;
-	long seconds;
-
-	if (!v)
-		return 0;
-	seconds = strtol(v, &end, 10);
-	if (end == v) { /* a date */
-		time_t at = curl_getdate(v, NULL);
-
-		seconds = at > 0 ? (long)(at - time(NULL)) : 0;
-	}
-	if (seconds > RETRY_AFTER_MAX_S)
-		seconds = RETRY_AFTER_MAX_S;
-	return seconds > 0 ? (unsigned)seconds * 1000 : 0;
+	return (unsigned)http_reply_retry_after(r, RETRY_AFTER_MAX_MS);
 }
 
 uint64_t
