@@ -300,13 +300,17 @@ start_tls(struct control *c)
 	}
 }
 
-/* All that was to be sent has been handed to the kernel. */
+/*
+ * All that was to be sent has been handed to the kernel, unless more has come
+ * since: over TLS the call is deferred, and comes again for that.
+ */
 static void
 on_written(struct bufferevent *bev, void *arg)
 {
 	struct control *c = arg;
 
-	(void)bev;
+	if (evbuffer_get_length(bufferevent_get_output(bev)) > 0)
+		return;
 	if (c->closing) {
 		if (c->ssl)
 			SSL_shutdown(c->ssl);
