@@ -22,7 +22,7 @@ import sys
 
 offsets = [int(a) for a in sys.argv[1:]]
 for _ in range(200):
-    base = random.randrange(20000, 30000)
+    base = random.randrange(16000, 22000)
     sockets = []
     try:
         for off in offsets:

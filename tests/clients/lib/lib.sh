@@ -70,10 +70,10 @@ cell() {
 			"$STORE" "$VERSION" "$1" "$2" "$text" >>"$CLIENT_CELLS"
 }
 
-# Runs a check in a process group of its own, for at most four minutes. Not to
+# Runs a check in a process group of its own, for at most ten minutes. Not to
 # be called in a condition: that would switch "set -e" off in the check.
 attempt() {
-	local pid end=$((SECONDS + ${CHECK_TIMEOUT:-240}))
+	local pid end=$((SECONDS + ${CHECK_TIMEOUT:-600}))
 	rm -rf "$T/cut.pid" "$T/op"
 	mkdir "$T/op"
 	set -m
@@ -130,7 +130,7 @@ one() { # OPERATION
 matrix() {
 	local op
 	FAILED=
-	CHECK_TIMEOUT=${CHECK_TIMEOUT:-240}
+	CHECK_TIMEOUT=${CHECK_TIMEOUT:-600}
 	export HOME=$T/home XDG_CONFIG_HOME=$T/home/.config
 	mkdir -p "$T/home"
 	read -r FTPS_PORT < <(free_ports 1)

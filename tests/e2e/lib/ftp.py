@@ -11,7 +11,7 @@ import gw
 
 HOST = "127.0.0.1"
 PORT = int(os.environ["FTP_PORT"])
-SECONDS = 40
+SECONDS = 240
 
 
 def context(version=None):

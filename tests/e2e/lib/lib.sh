@@ -43,9 +43,10 @@ refused() {
 	fi
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds.
+# wait_for SECONDS COMMAND...: until the command succeeds. A machine that is busy
+# with other things has ten times as long.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + 10 * $1))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1
@@ -159,9 +160,9 @@ gw_user() {
 
 gw_answers() {
 	gw_running || return 0
-	(exec 3<>"/dev/tcp/127.0.0.1/$SFTP_PORT" && read -r -t 2 -u 3) \
+	(exec 3<>"/dev/tcp/127.0.0.1/$SFTP_PORT" && read -r -t 20 -u 3) \
 		2>/dev/null &&
-	(exec 3<>"/dev/tcp/127.0.0.1/$FTP_PORT" && read -r -t 2 -u 3) \
+	(exec 3<>"/dev/tcp/127.0.0.1/$FTP_PORT" && read -r -t 20 -u 3) \
 		2>/dev/null
 }
 
@@ -289,7 +290,7 @@ scp_get() {
 # lftp_do sftp|ftp|ftps COMMANDS: any command that fails ends it.
 lftp_do() {
 	local url=ftp://127.0.0.1:$FTP_PORT set
-	set="set cmd:fail-exit yes; set net:max-retries 2; set net:timeout 20;
+	set="set cmd:fail-exit yes; set net:max-retries 2; set net:timeout 120;
 		set net:reconnect-interval-base 1; set xfer:clobber yes;
 		set bmk:save-passwords no; set ftp:use-feat yes;"
 	case $1 in

@@ -1,11 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prints N free loopback ports: all are held until the last is known."""
+"""Prints N free loopback ports: all are held until the last is known.
+
+They are below those that the kernel gives to clients (32768 and up), so that
+no connection has one when the server under test binds it, now or after a
+restart, and not among those of tests/servers. Each of the tests that run at
+the same time, by E2E_SLOT, has a range of its own."""
+import os
+import random
 import socket
 import sys
 
+FIRST, EACH, RANGES = 10000, 250, 24
+first = FIRST + int(os.environ.get("E2E_SLOT", "0")) % RANGES * EACH
+wanted = int(sys.argv[1])
 held = []
-for _ in range(int(sys.argv[1])):
+for port in random.sample(range(first, first + EACH), EACH):
     s = socket.socket()
-    s.bind(("127.0.0.1", 0))
+    try:
+        s.bind(("127.0.0.1", port))
+    except OSError:
+        continue
     held.append(s)
+    if len(held) == wanted:
+        break
+else:
+    sys.exit(f"no {wanted} ports are free from {first} on")
 print(*(s.getsockname()[1] for s in held))

@@ -37,7 +37,7 @@ def position(pid):
     return best
 
 
-deadline = time.monotonic() + 60
+deadline = time.monotonic() + 300
 pids = list(members())
 while pids and time.monotonic() < deadline:
     if any(position(pid) >= wanted for pid in pids):

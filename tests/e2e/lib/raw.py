@@ -54,7 +54,7 @@ class Raw:
     def __init__(self, init=True, transport=None):
         self.transport = transport or gw.transport()
         self.channel = self.transport.open_session()
-        self.channel.settimeout(30)
+        self.channel.settimeout(240)
         self.channel.invoke_subsystem("sftp")
         self.extensions = {}
         self.id = 0
