@@ -203,8 +203,10 @@ on_made(void *arg, const char *path, const char *text)
 {
 	struct s3_made *made = arg;
 
-	if (strcmp(path, "ETag") == 0)
-		return s3_etag(text, made->etag);
+	if (strcmp(path, "ETag") == 0) {
+		made->blank = *text == '\0';
+		return made->blank || s3_etag(text, made->etag);
+	}
 	if (strcmp(path, "ChecksumCRC32C") == 0)
 		str_copy(made->sum, sizeof(made->sum), text);
 	return true;
@@ -218,7 +220,8 @@ s3_xml_made(const void *xml, size_t n, const char *root, struct s3_error *e,
 
 	memset(out, 0, sizeof(*out));
 	res = s3_xml_read(xml, n, root, on_made, out, e);
-	if (res == S3_XML_OK && out->etag[0] == '\0')
+	if (res == S3_XML_OK && out->etag[0] == '\0' &&
+	    (!out->blank || strcmp(root, S3_COMPLETED) != 0))
 		return S3_XML_BAD;
 	return res;
 }

@@ -44,7 +44,9 @@ enum s3_xml s3_xml_initiate(const void *xml, size_t n, struct s3_error *e,
 struct s3_made {
 	char etag[STORE_ETAG_MAX + 1];
 	char sum[STORE_SUM_MAX + 1]; /* ChecksumCRC32C, "" when not given */
+	bool blank; /* the ETag is there, and empty: Ceph's after Complete */
 };
+#define S3_COMPLETED "CompleteMultipartUploadResult"
 enum s3_xml s3_xml_made(const void *xml, size_t n, const char *root,
 			struct s3_error *e, struct s3_made *out);
 

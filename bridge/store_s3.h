@@ -158,6 +158,14 @@ void s3_list(struct store *s, struct store_call *c);
 void s3_copy(struct store *s, struct store_call *c);
 void s3_presign(struct store *s, struct store_call *c);
 
+/*
+ * After a Complete that did not tell the ETag: asks for what is at the key
+ * now. The reply is s3_made_seen()'s to read: ERR_OK and *out, or what to fail
+ * with.
+ */
+void s3_look_at_made(struct s3_job *j, const char *key, s3_next_fn *then);
+enum err s3_made_seen(struct s3_job *j, enum err err, struct store_object *out);
+
 /* The body of Complete, into j->text. */
 void s3_complete_body(struct s3_job *j, const struct store_part *parts,
 		      size_t n);

@@ -145,17 +145,59 @@ copy_at_once(struct s3_job *j)
 /* By parts. */
 
 static void
+completed_seen(struct s3_job *j, enum err err)
+{
+	struct store_object o;
+	struct s3_made made = { 0 };
+
+	err = s3_made_seen(j, err, &o);
+	if (err) {
+		s3_fail_reply(j, err);
+		return;
+	}
+	memcpy(made.etag, o.etag, sizeof(made.etag));
+	succeed(j, &made);
+}
+
+static void
 completed(struct s3_job *j, enum err err)
 {
 	struct s3_made made;
 
-	err = read_made(j, err, "CompleteMultipartUploadResult", &made);
+	err = read_made(j, err, S3_COMPLETED, &made);
 	if (err && j->ambiguous)
 		s3_fail_reply(j, err); /* it may be there: abort nothing */
 	else if (err)
 		give_up(j, err);
+	else if (!made.etag[0])
+		s3_look_at_made(j, j->call->to, completed_seen);
 	else
 		succeed(j, &made);
+}
+
+/* As with a copied part: not every server compares each part's source. */
+static void
+source_seen_again(struct s3_job *j, enum err err)
+{
+	const struct copying *m = j->state;
+	struct store_object o;
+
+	if (!err) {
+		s3_read_object(j, &o);
+		if (strcmp(o.etag, m->source.etag) != 0) {
+			err = ERR_CONFLICT;
+			j->why = "the object has changed";
+		}
+	}
+	if (err) {
+		give_up(j, err);
+		return;
+	}
+	s3_request(j, "POST", j->call->to);
+	s3_query(j, "uploadId", m->id);
+	s3_complete_body(j, m->parts, m->n);
+	j->patient = true;
+	s3_send(j, completed);
 }
 
 static void copy_next(struct s3_job *j);
@@ -192,17 +234,16 @@ copy_next(struct s3_job *j)
 	struct copying *m = j->state;
 	uint64_t len = m->part_len;
 
-	s3_request(j, m->off < m->source.size ? "PUT" : "POST", j->call->to);
-	s3_query(j, "uploadId", m->id);
-	j->patient = true;
 	if (m->off >= m->source.size) {
-		s3_complete_body(j, m->parts, m->n);
-		j->patient = true;
-		s3_send(j, completed);
+		s3_request(j, "HEAD", j->call->copy.from);
+		s3_send(j, source_seen_again);
 		return;
 	}
 	if (len > m->source.size - m->off)
 		len = m->source.size - m->off;
+	s3_request(j, "PUT", j->call->to);
+	s3_query(j, "uploadId", m->id);
+	j->patient = true;
 	s3_query_uint(j, "partNumber", m->n + 1);
 	s3_source_headers(j, &m->from);
 	s3_header(j, "x-amz-copy-source-range", "bytes=%llu-%llu",

@@ -117,6 +117,26 @@ s3_put_part(struct store *s, struct store_call *c)
 
 /* copy_part */
 
+/* Ceph 16 compares no ETag of a part's source: so what is there now counts. */
+static void
+copy_source_seen(struct s3_job *j, enum err err)
+{
+	struct store_result res = { .err = ERR_OK };
+	struct store_object o;
+
+	if (err) {
+		s3_fail_reply(j, err);
+		return;
+	}
+	s3_read_object(j, &o);
+	if (strcmp(o.etag, j->call->copy.from_etag) != 0) {
+		s3_fail(j, ERR_CONFLICT, "the object has changed");
+		return;
+	}
+	res.part = *(struct store_part *)j->state;
+	s3_done(j, &res);
+}
+
 static void
 copy_part_done(struct s3_job *j, enum err err)
 {
@@ -137,7 +157,15 @@ copy_part_done(struct s3_job *j, enum err err)
 	res.part.len = c->len;
 	memcpy(res.part.etag, made.etag, sizeof(made.etag));
 	memcpy(res.part.sum, made.sum, sizeof(made.sum));
-	s3_done(j, &res);
+	if (!c->copy.from_etag) {
+		s3_done(j, &res);
+		return;
+	}
+	j->state = mem_alloc(sizeof(res.part));
+	j->free_state = free;
+	memcpy(j->state, &res.part, sizeof(res.part));
+	s3_request(j, "HEAD", c->copy.from);
+	s3_send(j, copy_source_seen);
 }
 
 void
@@ -292,6 +320,36 @@ s3_complete_body(struct s3_job *j, const struct store_part *parts, size_t n)
 	s3_body_text(j);
 }
 
+void
+s3_look_at_made(struct s3_job *j, const char *key, s3_next_fn *then)
+{
+	s3_request(j, "HEAD", key);
+	s3_send(j, then);
+}
+
+enum err
+s3_made_seen(struct s3_job *j, enum err err, struct store_object *out)
+{
+	if (err) {
+		j->ambiguous = true; /* it was written a moment ago */
+		return err == ERR_NOT_FOUND ? ERR_AGAIN : err;
+	}
+	s3_read_object(j, out);
+	return ERR_OK;
+}
+
+static void
+complete_seen(struct s3_job *j, enum err err)
+{
+	struct store_result res = { .err = ERR_OK };
+
+	err = s3_made_seen(j, err, &res.object);
+	if (err)
+		s3_fail_reply(j, err);
+	else
+		s3_done(j, &res);
+}
+
 static void
 complete_done(struct s3_job *j, enum err err)
 {
@@ -299,11 +357,15 @@ complete_done(struct s3_job *j, enum err err)
 	struct s3_made made;
 
 	if (!err)
-		err = s3_xml_err(j, s3_xml_made(j->reply->body, j->reply->len,
-						"CompleteMultipartUploadResult",
-						&j->error, &made));
+		err = s3_xml_err(j,
+				 s3_xml_made(j->reply->body, j->reply->len,
+					     S3_COMPLETED, &j->error, &made));
 	if (err) {
 		s3_fail_reply(j, err);
+		return;
+	}
+	if (!made.etag[0]) {
+		s3_look_at_made(j, j->call->key, complete_seen);
 		return;
 	}
 	memcpy(res.object.etag, made.etag, sizeof(made.etag));

@@ -271,7 +271,11 @@ test_unknown_uploads_are_told(void **state)
 	send_part(u, 1);
 	must(do_abort(u->key, u->id));
 	must_fail(do_list_parts(u->key, u->id), ERR_NOT_FOUND);
-	must_fail(do_complete(u->key, u->id, u->parts, 1), ERR_NOT_FOUND);
+	/* Ceph takes it for a second Complete under way, and says 500. */
+	g = do_complete(u->key, u->id, u->parts, 1);
+	assert_true(g.err == ERR_NOT_FOUND ||
+		    (g.err == ERR_AGAIN && g.ambiguous));
+	got_free(&g);
 	g = do_part(u->key, u->id, 2, u->part, u->bytes, 10);
 	assert_int_equal(g.err, ERR_NOT_FOUND);
 	got_free(&g);

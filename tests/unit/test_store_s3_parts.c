@@ -266,6 +266,32 @@ test_complete_lists_parts_and_reads_the_result(void **state)
 	assert_memory_equal(sent, want, len);
 }
 
+/* Ceph 16 leaves it empty: then what is there is asked for. */
+static void
+test_complete_without_an_etag_looks_at_the_object(void **state)
+{
+	const char *blank =
+		body("200 x", "<CompleteMultipartUploadResult><ETag></ETag>"
+			      "</CompleteMultipartUploadResult>");
+	const struct script_step steps[] = {
+		{ .reply = blank },
+		{ .reply = DONE },
+		{ .reply = blank },
+		{ .reply = "HTTP/1.1 404 x\r\n" EMPTY },
+	};
+
+	(void)state;
+	open_store(steps, 4, "");
+	complete();
+	assert_int_equal(got.err, ERR_OK);
+	assert_string_equal(got.object.etag,
+			    "9b2cf535f27731c974343645a3985328");
+	must_say(1, "HEAD /buck/pre/");
+	complete();
+	assert_int_equal(got.err, ERR_AGAIN);
+	assert_true(got.ambiguous);
+}
+
 static void
 test_complete_takes_an_error_in_a_200_for_an_error(void **state)
 {
@@ -429,6 +455,39 @@ test_copy_aborts_what_it_could_not_finish(void **state)
 	must_say(4, "DELETE /buck/pre/to?uploadId=u HTTP");
 }
 
+static void
+copy_part(const char *etag)
+{
+	struct store_copy c = { .from = "a b", .from_etag = etag, .len = 10 };
+
+	store_copy_part(w.store, target, 1, &c, on_done, NULL);
+	wait_done();
+}
+
+/* Not every server does that by itself, and then says nothing. */
+static void
+test_a_copied_part_is_of_the_object_that_was_meant(void **state)
+{
+	const char *made = body("200 x", "<CopyPartResult><ETag>p1</ETag>"
+					 "</CopyPartResult>");
+	const struct script_step steps[] = {
+		{ .reply = made }, { .reply = DONE }, { .reply = made },
+		{ .reply = DONE }, { .reply = made },
+	};
+
+	(void)state;
+	open_store(steps, 5, "");
+	copy_part("9b2cf535f27731c974343645a3985328");
+	assert_int_equal(got.err, ERR_OK);
+	assert_string_equal(got.part.etag, "p1");
+	must_say(1, "HEAD /buck/pre/a%20b HTTP");
+	copy_part("another");
+	assert_int_equal(got.err, ERR_CONFLICT);
+	copy_part(NULL); /* any will do */
+	assert_int_equal(got.err, ERR_OK);
+	assert_int_equal(script_requests(w.script), 5);
+}
+
 int
 main(void)
 {
@@ -444,11 +503,13 @@ main(void)
 		WITH_HTTP(test_begin_gives_the_id_and_names_the_algorithm),
 		WITH_HTTP(test_begin_without_an_answer_is_ambiguous),
 		WITH_HTTP(test_complete_lists_parts_and_reads_the_result),
+		WITH_HTTP(test_complete_without_an_etag_looks_at_the_object),
 		WITH_HTTP(test_complete_takes_an_error_in_a_200_for_an_error),
 		WITH_HTTP(test_list_parts_goes_through_all_pages),
 		WITH_HTTP(test_list_parts_refuses_a_list_that_is_not_sound),
 		WITH_HTTP(test_list_uploads_asks_for_the_key_alone),
 		WITH_HTTP(test_copy_aborts_what_it_could_not_finish),
+		WITH_HTTP(test_a_copied_part_is_of_the_object_that_was_meant),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

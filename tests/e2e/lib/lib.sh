@@ -4,7 +4,7 @@
 # What the end-to-end tests share. tests/e2e/run starts each test in a process
 # of its own with these variables set:
 #   BUILD   the build folder          T      a fresh folder for this test
-#   STORE   local, seaweed, swift or swift-native   E2E    this tree's tests/e2e
+#   STORE   local, seaweed, ...      E2E    this tree's tests/e2e
 # and for the S3 servers S3_ENDPOINT, S3_ACCESS, S3_SECRET, S3_REGION,
 # S3_BUCKET and S3_PREFIX, this test's own part of the bucket.
 #
@@ -79,11 +79,19 @@ free_ports() {
 	"$PYTHON" "$E2E/lib/ports.py" "$1"
 }
 
+# Whether the gateway speaks Swift's own interface to the store.
+native() {
+	case $STORE in
+	swift-native | keystone) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
 store_section() {
 	echo "[store.main]"
 	if [ "$STORE" = local ]; then
 		printf '%s\n' "type = local" "path = $T/objects" "create = yes"
-	elif [ -n "${SWIFT_AUTH:-}" ] && [ "$STORE" != swift ]; then
+	elif native; then
 		printf '%s\n' "type = swift" "auth = $SWIFT_AUTH" \
 			"auth_url = $SWIFT_AUTH_URL" "user = $SWIFT_USER" \
 			"password = $SWIFT_PASSWORD" \

@@ -15,6 +15,7 @@ import botocore.exceptions
 
 BUCKET = os.environ["S3_BUCKET"]
 PREFIX = os.environ["S3_PREFIX"]
+NATIVE = os.environ.get("STORE") == "swift-native"
 
 
 def client():
@@ -50,7 +51,7 @@ def sha256(s3, key):
 
 def uploads(s3):
     """Keys and ids of multipart uploads; Swift's own are objects."""
-    if os.environ.get("STORE") == "swift-native":
+    if NATIVE:
         page = s3.list_objects_v2(
             Bucket=BUCKET + "_segments", Prefix=PREFIX + "uploads/"
         )
@@ -99,7 +100,7 @@ def main():
         s3.delete_object(Bucket=BUCKET, Key=PREFIX + args[0])
     elif what == "abort_all":
         for key, upload_id in uploads(s3):
-            if os.environ.get("STORE") == "swift-native":
+            if NATIVE:
                 s3.delete_object(
                     Bucket=BUCKET + "_segments", Key=f"{key}/{upload_id}"
                 )
