@@ -20,6 +20,7 @@
 #include "lib/id.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/tls.h"
 
 #define CERTIFICATE_SECONDS (10L * 365 * 86400)
 
@@ -27,7 +28,7 @@ static enum err
 failed(const char *path, int errnum)
 {
 	log_error("ftpd", NULL, "make_certificate", KV_S("file", path),
-		  KV_S("why", errnum ? log_errno(errnum) : ftp_tls_error()));
+		  KV_S("why", errnum ? log_errno(errnum) : tls_error()));
 	return errnum == EEXIST ? ERR_EXISTS : ERR_IO;
 }
 

@@ -14,6 +14,7 @@
 #include "ftpd/ftp_tls.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/tls.h"
 
 #define SIP_MIN ((size_t)64 << 10)
 #define STRANGERS_MAX 16 /* connections from elsewhere before we give up */
@@ -158,7 +159,7 @@ handshake(struct data *d)
 		arm(d, d->fd, d->want);
 	} else {
 		log_debug("ftpd", d->env.session, "data_handshake",
-			  KV_S("why", ftp_tls_error()));
+			  KV_S("why", tls_error()));
 		data_ready(d, ERR_IO, "TLS handshake failed");
 	}
 }
@@ -327,7 +328,7 @@ tls_ended(struct data *d, int ret)
 	}
 	log_debug("ftpd", d->env.session, "data_tls",
 		  KV_S("why", why == SSL_ERROR_SYSCALL ? log_errno(err)
-						       : ftp_tls_error()));
+						       : tls_error()));
 	return DATA_BROKEN;
 }
 

@@ -46,7 +46,4 @@ bool ftp_tls_resumed(struct ssl_st *ssl);
  */
 void ftp_tls_refill(struct ssl_st *control);
 
-/* The first error that OpenSSL has queued, as text; empties the queue. */
-const char *ftp_tls_error(void);
-
 #endif
