@@ -73,6 +73,9 @@ struct upload_view {
 	const char *path; /* scan: as opened; valid during the completion */
 	const char *key;
 	uint64_t end; /* the restart offset */
+	char id[ID_LEN + 1];
+	bool declared;
+	uint64_t total; /* declared */
 	int64_t mtime;
 	enum upload_state state;
 };
@@ -105,7 +108,8 @@ enum {
 	UPLOAD_F_CREAT = 1,
 	UPLOAD_F_TRUNC = 2,
 	UPLOAD_F_EXCL = 4,
-	UPLOAD_F_APPEND = 8
+	UPLOAD_F_APPEND = 8,
+	UPLOAD_F_RESTART = 16
 };
 
 struct upload_open {
@@ -123,6 +127,9 @@ typedef void upload_open_fn(void *arg, enum err err, const char *why,
 			    struct upload_file *f);
 struct upload_call *upload_open(struct uploads *us, const struct upload_open *o,
 				upload_open_fn *fn, void *arg);
+
+/* The upload that the file goes on with, or has begun; "": neither. */
+const char *upload_file_id(const struct upload_file *f);
 
 /* These mean what the vfs_file_* calls of the same names say. */
 uint64_t upload_file_size(const struct upload_file *f);

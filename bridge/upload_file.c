@@ -202,6 +202,12 @@ upload_file_sync(struct upload_file *f, upload_done_fn *fn, void *arg)
 	return &d->call;
 }
 
+const char *
+upload_file_id(const struct upload_file *f)
+{
+	return f->u && f->u->in_journal ? f->u->row.id : "";
+}
+
 uint64_t
 upload_file_size(const struct upload_file *f)
 {

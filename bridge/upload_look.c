@@ -70,6 +70,9 @@ view_row(struct upload_view *v, const struct journal_upload *row,
 	v->other = !v->found;
 	v->hidden = *row->hidden_etag != '\0';
 	str_copy(v->hidden_etag, sizeof(v->hidden_etag), row->hidden_etag);
+	str_copy(v->id, sizeof(v->id), row->id);
+	v->declared = row->flags & UPLOAD_DECLARED;
+	v->total = row->declared;
 	v->state = row->state;
 	v->mtime = row->mtime ? row->mtime : row->created_at / 1000;
 }

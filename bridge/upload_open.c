@@ -243,7 +243,8 @@ recovered(struct upload *u, enum err err, void *arg)
 	}
 	other = strcmp(u->row.path, op->name.path) ||
 		u->row.flags & UPLOAD_APPENDING;
-	if (op->o.flags & UPLOAD_F_EXCL && !other) {
+	if (op->o.flags & UPLOAD_F_EXCL && !other &&
+	    !(op->o.flags & UPLOAD_F_RESTART)) {
 		opener_fail(op, ERR_EXISTS, NULL);
 		return;
 	}

@@ -49,6 +49,26 @@ vfs_call_new(struct session *s)
 	return c;
 }
 
+/* c->object or c->view is what c->st was made from. */
+static void
+look_end(struct vfs_call *c, enum err err, const char *why)
+{
+	struct vfs_look l = { .is_dir = c->st.is_dir,
+			      .in_flight = c->st.in_flight,
+			      .size = c->st.size,
+			      .mtime = c->st.mtime };
+
+	if (l.in_flight) {
+		str_copy(l.id, sizeof(l.id), c->view.id);
+		l.declared = c->view.declared;
+		l.total = c->view.total;
+	} else if (!l.is_dir) {
+		str_copy(l.id, sizeof(l.id), c->object.sluice_id);
+		str_copy(l.etag, sizeof(l.etag), c->object.etag);
+	}
+	c->look(c->arg, err, why, err ? NULL : &l);
+}
+
 void
 vfs_call_end(struct vfs_call *c, enum err err, const char *why)
 {
@@ -57,6 +77,8 @@ vfs_call_end(struct vfs_call *c, enum err err, const char *why)
 	session_detach(&c->gone);
 	if (c->stat)
 		c->stat(c->arg, err, why, err ? NULL : &c->st);
+	else if (c->look)
+		look_end(c, err, why);
 	else if (c->open)
 		c->open(c->arg, err, why, err ? NULL : c->file);
 	else if (c->dir)
@@ -245,6 +267,7 @@ stat_looked(void *arg, enum err err, const char *why,
 		vfs_call_end(c, err, why);
 	} else if (v->found) {
 		vfs_stat_upload(&c->st, v);
+		c->view = *v;
 		vfs_call_end(c, ERR_OK, NULL);
 	} else if (v->hidden && !c->name.temp) {
 		vfs_call_end(c, ERR_NOT_FOUND, NULL);
@@ -254,14 +277,11 @@ stat_looked(void *arg, enum err err, const char *why,
 	}
 }
 
-void
-vfs_stat(struct session *s, const char *path, vfs_stat_fn *fn, void *arg)
+static void
+stat_start(struct vfs_call *c, const char *path)
 {
-	struct vfs_call *c = vfs_call_new(s);
 	struct upload_name n;
 
-	c->stat = fn;
-	c->arg = arg;
 	if (!vfs_call_name(c, &c->name, path, 0))
 		return;
 	if (!strcmp(c->name.path, "/")) {
@@ -270,7 +290,27 @@ vfs_stat(struct session *s, const char *path, vfs_stat_fn *fn, void *arg)
 		return;
 	}
 	n = vfs_upload_name(&c->name);
-	c->uc = upload_look(c->us, vfs_who(s), &n, stat_looked, c);
+	c->uc = upload_look(c->us, vfs_who(c->s), &n, stat_looked, c);
+}
+
+void
+vfs_stat(struct session *s, const char *path, vfs_stat_fn *fn, void *arg)
+{
+	struct vfs_call *c = vfs_call_new(s);
+
+	c->stat = fn;
+	c->arg = arg;
+	stat_start(c, path);
+}
+
+void
+vfs_look(struct session *s, const char *path, vfs_look_fn *fn, void *arg)
+{
+	struct vfs_call *c = vfs_call_new(s);
+
+	c->look = fn;
+	c->arg = arg;
+	stat_start(c, path);
 }
 
 /* REMOVE. */

@@ -43,6 +43,25 @@ typedef void vfs_stat_fn(void *arg, enum err err, const char *why,
 void vfs_stat(struct session *s, const char *path, vfs_stat_fn *fn, void *arg);
 
 /*
+ * As vfs_stat(), for front ends whose clients tell uploads and versions of an
+ * object apart.
+ */
+struct vfs_look {
+	bool is_dir;
+	bool in_flight; /* an upload of the caller's own, else an object */
+	uint64_t size;	/* of an upload: its restart offset */
+	int64_t mtime;	/* Unix seconds */
+	char id[ID_LEN +
+		1]; /* of the upload, of one that made the object, "" */
+	bool declared;
+	uint64_t total;		       /* declared */
+	char etag[STORE_ETAG_MAX + 1]; /* of the object */
+};
+typedef void vfs_look_fn(void *arg, enum err err, const char *why,
+			 const struct vfs_look *look);
+void vfs_look(struct session *s, const char *path, vfs_look_fn *fn, void *arg);
+
+/*
  * A folder, in pages of at most STORE_LIST_MAX + uploads in flight. n == 0
  * with ERR_OK is the end. ERR_NOT_DIR on a file. vfs_dir_close() at any time.
  */
@@ -98,7 +117,9 @@ enum {
 	VFS_CREAT = 4,
 	VFS_TRUNC = 8,
 	VFS_APPEND = 16, /* writes at offset 0 mean "at the end" (UPLOAD) */
-	VFS_EXCL = 32
+	VFS_EXCL = 32,
+	VFS_RESTART = 64 /* with EXCL and TRUNC: an upload of the caller's own
+			  * that was not finished is no file yet */
 };
 
 struct vfs_file;
@@ -134,6 +155,12 @@ void vfs_open(struct session *s, const struct vfs_open *o, vfs_open_fn *fn,
  * bytes received; for a file opened for reading, its size.
  */
 uint64_t vfs_file_size(const struct vfs_file *f);
+
+/*
+ * What it is, as known without asking: for reading the object, for writing the
+ * upload, whose id is "" while the first write has to decide what it is.
+ */
+void vfs_file_look(const struct vfs_file *f, struct vfs_look *out);
 
 /*
  * n bytes at `off`, taken at once (data is not kept by reference). ERR_OK: may

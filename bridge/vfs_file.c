@@ -56,6 +56,7 @@ open_for_writing(struct vfs_call *c)
 	o.flags = (c->flags & VFS_CREAT ? UPLOAD_F_CREAT : 0) |
 		  (c->flags & VFS_TRUNC ? UPLOAD_F_TRUNC : 0) |
 		  (c->flags & VFS_EXCL ? UPLOAD_F_EXCL : 0) |
+		  (c->flags & VFS_RESTART ? UPLOAD_F_RESTART : 0) |
 		  (c->flags & VFS_APPEND ? UPLOAD_F_APPEND : 0);
 	o.declared = c->attrs.set & VFS_SET_SIZE;
 	o.size = c->attrs.size;
@@ -95,6 +96,21 @@ uint64_t
 vfs_file_size(const struct vfs_file *f)
 {
 	return f->w ? upload_file_size(f->w) : download_size(f->r);
+}
+
+void
+vfs_file_look(const struct vfs_file *f, struct vfs_look *out)
+{
+	struct store_object o;
+
+	*out = (struct vfs_look){ .size = vfs_file_size(f), .mtime = f->mtime };
+	if (f->w) {
+		out->in_flight = true;
+		str_copy(out->id, sizeof(out->id), upload_file_id(f->w));
+	} else {
+		download_source(f->r, &o);
+		str_copy(out->etag, sizeof(out->etag), o.etag);
+	}
 }
 
 enum err

@@ -37,6 +37,7 @@ struct vfs_call {
 
 	vfs_done_fn *done;
 	vfs_stat_fn *stat;
+	vfs_look_fn *look;
 	vfs_open_fn *open;
 	vfs_dir_fn *dir;   /* only to refuse */
 	vfs_read_fn *read; /* of a file that is written; data and got */
@@ -46,6 +47,7 @@ struct vfs_call {
 	void *arg;
 
 	struct vfs_stat st;
+	struct upload_view view; /* of stat */
 	struct vfs_space room;
 	struct vfs_attrs attrs;
 	struct store_object object;

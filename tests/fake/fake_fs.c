@@ -141,6 +141,20 @@ vfs_stat(struct session *s, const char *path, vfs_stat_fn *fn, void *arg)
 	fake_call_go(c);
 }
 
+void
+vfs_look(struct session *s, const char *path, vfs_look_fn *fn, void *arg)
+{
+	const struct fake_node *n = fake_find(s->f, path);
+	struct fake_call *c =
+		fake_call_new(s, n == NULL ? ERR_NOT_FOUND : ERR_OK, arg);
+
+	fake_note(s->f, "look", path, NULL);
+	if (n != NULL)
+		fake_node_stat(n, &c->st);
+	c->look = fn;
+	fake_call_go(c);
+}
+
 /* What lies directly in the folder: its name, else NULL. */
 static const char *
 name_in(const char *dir, const char *path)

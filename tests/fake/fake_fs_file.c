@@ -89,6 +89,14 @@ vfs_file_size(const struct vfs_file *file)
 	return n == NULL ? 0 : n->size;
 }
 
+void
+vfs_file_look(const struct vfs_file *file, struct vfs_look *out)
+{
+	*out = (struct vfs_look){ .size = vfs_file_size(file),
+				  .in_flight = file->flags & VFS_WRITE };
+	str_copy(out->etag, sizeof(out->etag), "fake");
+}
+
 enum err
 vfs_file_write(struct vfs_file *file, uint64_t off, const void *data, size_t n,
 	       const char **why)

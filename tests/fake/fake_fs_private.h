@@ -55,6 +55,7 @@ struct fake_call {
 	session_login_fn *login;
 	vfs_done_fn *done;
 	vfs_stat_fn *stat;
+	vfs_look_fn *look;
 	vfs_dir_fn *dir_open;
 	vfs_page_fn *page;
 	vfs_open_fn *open;

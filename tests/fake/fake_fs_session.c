@@ -76,6 +76,13 @@ deliver(evutil_socket_t fd, short what, void *arg)
 		c->login(c->arg, c->err);
 	} else if (c->done != NULL) {
 		c->done(c->arg, c->err, why);
+	} else if (c->look != NULL) {
+		struct vfs_look l = { .is_dir = c->st.is_dir,
+				      .size = c->st.size,
+				      .mtime = c->st.mtime,
+				      .etag = "fake" };
+
+		c->look(c->arg, c->err, why, c->err ? NULL : &l);
 	} else if (c->stat != NULL) {
 		c->stat(c->arg, c->err, why, &c->st);
 	} else if (c->dir_open != NULL) {
