@@ -23,8 +23,8 @@
  *        "spool_bytes": 0, "received_bytes": 0, "stored_bytes": 0,
  *        "published": 0, "failed": 0,
  *        "serving": {"session": "4f2a91c0", "user": "ann"} | null}]}
- *     Sizes are bytes. protocol is "sftp", "ftp" or "ftps" (implicit TLS). A
- *     store is "down" while a worker gets no answers from it, and "unknown"
+ *     Sizes are bytes. protocol is "sftp", "ftp", "ftps" (implicit TLS),
+ *     "http" or "https". A store is "down" while a worker gets no answers from it, and "unknown"
  *     when it could not be reached when it was last asked.
  *   reload   as SIGHUP. "ok" once the new workers serve; "err invalid <why>"
  *            when the new configuration is refused (the old one stays).

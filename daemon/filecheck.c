@@ -77,31 +77,40 @@ host_keys_check(struct checking *c)
 
 /* The leaf is the chain's first. */
 static void
-expiry_check(struct checking *c)
+expiry_check(struct checking *c, const char *section, const char *path,
+	     const char *chain_pem)
 {
-	BIO *bio = BIO_new_mem_buf(c->s->ftp.chain_pem, -1);
+	BIO *bio = BIO_new_mem_buf(chain_pem, -1);
 	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
 	time_t soon = time(NULL) + EXPIRES_SOON_DAYS * 86400L;
 
 	if (cert && X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
-		complain(c, "ftp", "certificate",
-			 "%s has expired; clients refuse it",
-			 c->s->ftp.certificate);
+		complain(c, section, "certificate",
+			 "%s has expired; clients refuse it", path);
 	else if (cert && X509_cmp_time(X509_get0_notAfter(cert), &soon) < 0)
-		warn(c->s->ftp.certificate, "certificate_expires",
-		     "it expires within two weeks", "renew it, then reload");
+		warn(path, "certificate_expires", "it expires within two weeks",
+		     "renew it, then reload");
 	else if (cert && X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
-		warn(c->s->ftp.certificate, "certificate_early",
-		     "it is not valid yet", "look at this machine's clock");
+		warn(path, "certificate_early", "it is not valid yet",
+		     "look at this machine's clock");
 	X509_free(cert);
 	BIO_free(bio);
+}
+
+static void
+private_key_check(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && st.st_mode & 077)
+		warn(path, "private_key_readable",
+		     "others may read this private key", "chmod 600");
 }
 
 static void
 certificate_check(struct checking *c)
 {
 	struct ftpd_config *ftp = &c->s->ftp;
-	struct stat st;
 
 	if ((!settings_listens(c->s, LISTENER_FTP) &&
 	     !settings_listens(c->s, LISTENER_FTPS)) ||
@@ -116,10 +125,25 @@ certificate_check(struct checking *c)
 			 "line above");
 		return;
 	}
-	if (stat(ftp->private_key, &st) == 0 && st.st_mode & 077)
-		warn(ftp->private_key, "private_key_readable",
-		     "others may read this private key", "chmod 600");
-	expiry_check(c);
+	private_key_check(ftp->private_key);
+	expiry_check(c, "ftp", ftp->certificate, ftp->chain_pem);
+}
+
+static void
+http_certificate_check(struct checking *c)
+{
+	struct httpd_config *http = &c->s->http;
+
+	if (!c->s->has_http || !http->certificate)
+		return;
+	if (httpd_certificate(http) != ERR_OK) {
+		complain(c, "http", "certificate",
+			 "certificate and private_key cannot be used; see the "
+			 "line above");
+		return;
+	}
+	private_key_check(http->private_key);
+	expiry_check(c, "http", http->certificate, http->chain_pem);
 }
 
 /* By the account. */
@@ -163,6 +187,10 @@ files_check(struct checking *c)
 	if (c->s->has_ftp && c->s->ftp.tls != FTPD_TLS_OFF) {
 		readable_check(c->s->ftp.certificate);
 		readable_check(c->s->ftp.private_key);
+	}
+	if (c->s->has_http && c->s->http.certificate) {
+		readable_check(c->s->http.certificate);
+		readable_check(c->s->http.private_key);
 	}
 	conf_files(c->s->conf, secret_check, NULL);
 }
@@ -302,6 +330,7 @@ child_run(struct settings *s, const struct privileges *account, int fd)
 		_exit(1);
 	host_keys_check(&c);
 	certificate_check(&c);
+	http_certificate_check(&c);
 	systems_check(&c);
 	if (privileges_drop(account) != ERR_OK) {
 		complain(&c, "daemon", "user",

@@ -35,6 +35,10 @@ listener_protocol_name(enum listener_protocol p)
 		return "ftp";
 	case LISTENER_FTPS:
 		return "ftps";
+	case LISTENER_HTTP:
+		return "http";
+	case LISTENER_HTTPS:
+		return "https";
 	}
 	return "unknown";
 }

@@ -16,9 +16,18 @@
 #define LISTENERS_MAX 32
 #define LISTENER_TEXT_MAX 280 /* a host name of 255 bytes and a port */
 
-enum listener_protocol { LISTENER_SFTP, LISTENER_FTP, LISTENER_FTPS };
+enum listener_protocol {
+	LISTENER_SFTP,
+	LISTENER_FTP,
+	LISTENER_FTPS,
+	LISTENER_HTTP,
+	LISTENER_HTTPS
+};
 
-/* "sftp", "ftp", "ftps" (implicit TLS); also the keys of sluice.ini. */
+/*
+ * "sftp", "ftp", "ftps" (implicit TLS), "http", "https"; also the keys of
+ * sluice.ini.
+ */
 const char *listener_protocol_name(enum listener_protocol p);
 
 struct listener_spec {

@@ -273,6 +273,9 @@ master_secrets(struct settings *s, unsigned which)
 	if (!err && ftp &&
 	    (which & (s->ftp.make_certificate ? SECRETS_MADE : SECRETS_FOUND)))
 		err = ftpd_certificate(&s->ftp);
+	if (!err && settings_listens(s, LISTENER_HTTPS) &&
+	    which & SECRETS_FOUND)
+		err = httpd_certificate(&s->http);
 	return err;
 }
 

@@ -124,10 +124,12 @@ daemon_read(struct settings *s)
 	listen_read(s, LISTENER_SFTP);
 	listen_read(s, LISTENER_FTP);
 	listen_read(s, LISTENER_FTPS);
+	listen_read(s, LISTENER_HTTP);
+	listen_read(s, LISTENER_HTTPS);
 	if (s->nlisten == 0)
 		conf_complain(conf, SECTION, "sftp",
 			      "found nothing, expected an address to listen "
-			      "on in sftp, ftp or ftps");
+			      "on in sftp, ftp, ftps, http or https");
 	s->workers = (unsigned)conf_uint(conf, SECTION, "workers", workers);
 	accounts_read(s);
 	s->users_file = file_read(conf, "users_file", USERS_FILE);
@@ -192,6 +194,29 @@ stores_read(struct settings *s)
 }
 
 static void
+http_read(struct settings *s)
+{
+	struct conf *conf = s->conf;
+	bool http = settings_listens(s, LISTENER_HTTP);
+	bool https = settings_listens(s, LISTENER_HTTPS);
+
+	s->has_http = conf_has(conf, "http", NULL) || http || https;
+	if (!s->has_http)
+		return;
+	httpd_config_read(conf, &s->http);
+	if (https && !s->http.certificate)
+		conf_complain(conf, "http", "certificate",
+			      "missing; expected a PEM file, as [daemon] https "
+			      "has an address");
+	if (http && !s->http.allow_plain)
+		conf_complain(conf, SECTION, "http",
+			      "found an address, which lets passwords and "
+			      "files cross the network unencrypted; expected "
+			      "https instead, or [http] allow_plain = yes "
+			      "beside it");
+}
+
+static void
 front_ends_read(struct settings *s)
 {
 	struct conf *conf = s->conf;
@@ -205,6 +230,7 @@ front_ends_read(struct settings *s)
 		sftpd_config_read(conf, &s->sftp);
 	if (s->has_ftp)
 		ftpd_config_read(conf, &s->ftp);
+	http_read(s);
 	if (settings_listens(s, LISTENER_FTPS) && s->ftp.tls == FTPD_TLS_OFF)
 		conf_complain(conf, SECTION, "ftps",
 			      "found an address, expected none while [ftp] "
@@ -316,6 +342,8 @@ settings_unref(struct settings *s)
 		sftpd_config_free(&s->sftp);
 	if (s->has_ftp)
 		ftpd_config_free(&s->ftp);
+	if (s->has_http)
+		httpd_config_free(&s->http);
 	bridge_config_free(&s->bridge);
 	conf_free(s->conf);
 	free(s->users_file);

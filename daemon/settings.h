@@ -16,6 +16,7 @@
 #include "bridge/ledger.h"
 #include "daemon/listener.h"
 #include "ftpd/ftpd.h"
+#include "httpd/httpd.h"
 #include "lib/conf.h"
 #include "lib/err.h"
 #include "lib/log.h"
@@ -50,9 +51,10 @@ struct settings {
 	unsigned connections_max; /* per worker */
 
 	struct bridge_config bridge;
-	bool has_sftp, has_ftp; /* listened on, or a section is there */
+	bool has_sftp, has_ftp, has_http; /* listened on, or a section is there */
 	struct sftpd_config sftp;
 	struct ftpd_config ftp;
+	struct httpd_config http;
 };
 
 /* Called with each complaint: "FILE: [section] key: found ..., expected ...". */

@@ -12,6 +12,7 @@
 #include "daemon/acceptor.h"
 #include "daemon/lifeline.h"
 #include "ftpd/ftpd.h"
+#include "httpd/httpd.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "sftpd/sftpd.h"
@@ -34,6 +35,7 @@ struct worker {
 	struct bridge *bridge;
 	struct sftpd *sftpd; /* NULL: not offered, or closed */
 	struct ftpd *ftpd;
+	struct httpd *httpd;
 	struct acceptor *acceptor;
 	struct lifeline *line;
 	struct loop_timer *beat, *leave;
@@ -54,7 +56,8 @@ static unsigned
 sessions(const struct worker *w)
 {
 	return (w->sftpd ? sftpd_sessions(w->sftpd) : 0) +
-	       (w->ftpd ? ftpd_sessions(w->ftpd) : 0);
+	       (w->ftpd ? ftpd_sessions(w->ftpd) : 0) +
+	       (w->httpd ? httpd_sessions(w->httpd) : 0);
 }
 
 static unsigned
@@ -69,10 +72,19 @@ on_accept(void *arg, enum listener_protocol protocol, int fd,
 {
 	struct worker *w = arg;
 
-	if (protocol == LISTENER_SFTP)
+	switch (protocol) {
+	case LISTENER_SFTP:
 		sftpd_accept(w->sftpd, fd, peer);
-	else
+		break;
+	case LISTENER_FTP:
+	case LISTENER_FTPS:
 		ftpd_accept(w->ftpd, fd, peer, protocol == LISTENER_FTPS);
+		break;
+	case LISTENER_HTTP:
+	case LISTENER_HTTPS:
+		httpd_accept(w->httpd, fd, peer, protocol == LISTENER_HTTPS);
+		break;
+	}
 }
 
 static void
@@ -99,6 +111,8 @@ front_ends_close(struct worker *w)
 	w->sftpd = NULL;
 	ftpd_close(w->ftpd);
 	w->ftpd = NULL;
+	httpd_close(w->httpd);
+	w->httpd = NULL;
 }
 
 static void
@@ -133,7 +147,7 @@ on_leave(void *arg)
 static void
 on_sftp_drained(void *arg)
 {
-	(void)arg; /* on_leave() looks at both front ends */
+	(void)arg; /* on_leave() looks at all front ends */
 }
 
 static void
@@ -167,6 +181,8 @@ worker_drain(struct worker *w)
 		sftpd_drain(w->sftpd, on_sftp_drained, w);
 	if (w->ftpd)
 		ftpd_drain(w->ftpd);
+	if (w->httpd)
+		httpd_drain(w->httpd);
 }
 
 static void
@@ -208,6 +224,9 @@ front_ends_open(struct worker *w)
 	if (!err && (settings_listens(s, LISTENER_FTP) ||
 		     settings_listens(s, LISTENER_FTPS)))
 		err = ftpd_open(&w->ftpd, &s->ftp, w->bridge);
+	if (!err && (settings_listens(s, LISTENER_HTTP) ||
+		     settings_listens(s, LISTENER_HTTPS)))
+		err = httpd_open(&w->httpd, &s->http, w->bridge);
 	return err;
 }
 

@@ -325,6 +325,43 @@ curl_do() {
 		curl -K - "${options[@]}" "$@" "$url"
 }
 
+# Lines for gw_configure: the HTTP front end, plain and over TLS.
+http_settings() {
+	[ -e "$T/http.pem" ] ||
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
+			-nodes -days 2 -subj /CN=localhost \
+			-addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
+			-keyout "$T/http.key" -out "$T/http.pem" 2>/dev/null
+	read -r HTTP_PORT HTTPS_PORT < <(free_ports 2)
+	export HTTP_PORT HTTPS_PORT
+	printf '%s\n' "daemon.http=127.0.0.1:$HTTP_PORT" \
+		"daemon.https=127.0.0.1:$HTTPS_PORT" \
+		"http.allow_plain=yes" "http.certificate=$T/http.pem" \
+		"http.private_key=$T/http.key"
+}
+
+# gw_start_http [KEY=VALUE...]: a gateway that speaks HTTP too.
+gw_start_http() {
+	local lines
+	http_settings >"$T/http.lines"
+	mapfile -t lines <"$T/http.lines"
+	gw_start "${lines[@]}" "$@"
+}
+
+# http_do http|https PATH OPTION...: prints what curl prints.
+http_do() {
+	local url=http://127.0.0.1:$HTTP_PORT$2
+	[ "$1" = http ] || url=https://127.0.0.1:$HTTPS_PORT$2
+	shift 2
+	curl -K <(printf 'user = "%s:%s"\n' "$GW_USER" "$PASSWORD") \
+		-sS --cacert "$T/http.pem" "$@" "$url"
+}
+
+# The status alone; the body goes to $T/body, the head to $T/head.
+http_status() {
+	http_do "$@" -o "$T/body" -D "$T/head" -w '%{http_code}'
+}
+
 psftp_batch() {
 	cat >"$T/psftp.txt"
 	HOME=$T psftp -batch -P "$SFTP_PORT" -l "$GW_USER" -pw "$PASSWORD" \
