@@ -59,6 +59,7 @@ struct store_caps {
 	bool checks_sha256; /* refuses a wrong x-amz-content-sha256 */
 	bool checks_crc32c; /* refuses a wrong x-amz-checksum-crc32c */
 	bool if_none_match; /* refuses a PUT on an existing key */
+	bool bulk_delete;   /* takes a page of names in one request */
 	uint64_t part_max; /* its limits, where it tells them; 0: it does not */
 	uint32_t parts_max;
 };

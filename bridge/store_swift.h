@@ -37,7 +37,6 @@ struct swift {
 	char *prefix;		    /* "" or ends in '/' */
 	char *tempurl_key;	    /* NULL: none */
 	bool create;		    /* the container, when it is missing */
-	bool bulk_delete;	    /* the cluster offers it */
 	uint64_t delete_after_s;    /* objects expire; 0: never */
 	uint64_t grace_ms;	    /* for readers of what was replaced */
 	struct swift_reaper *reaper;
@@ -73,6 +72,7 @@ struct swift_job {
 	bool ambiguous;
 
 	void (*known)(struct swift_job *j); /* after the probe */
+	struct store_caps found;	    /* by the probe */
 
 	/* What a call of several requests gathers. */
 	void *state;

@@ -25,19 +25,18 @@ number(const json_t *info, const char *group, const char *key)
 static void
 read_info(struct swift_job *j, json_t *info)
 {
-	struct swift *s = j->swift;
-	struct store_caps *caps = &s->store->caps;
+	struct store_caps *caps = &j->found;
 
 	caps->if_none_match = true;
 	caps->part_max = number(info, "swift", "max_file_size");
 	caps->parts_max =
 		(uint32_t)number(info, "slo", "max_manifest_segments");
-	s->bulk_delete = number(info, "bulk_delete",
-				"max_deletes_per_request") >= STORE_LIST_MAX;
-	log_info("store", NULL, "probed", KV_S("store", s->store->name),
+	caps->bulk_delete = number(info, "bulk_delete",
+				   "max_deletes_per_request") >= STORE_LIST_MAX;
+	log_info("store", NULL, "probed", KV_S("store", j->swift->store->name),
 		 KV_U("part_max", caps->part_max),
 		 KV_U("parts_max", caps->parts_max),
-		 KV_U("bulk_delete", s->bulk_delete));
+		 KV_U("bulk_delete", caps->bulk_delete));
 }
 
 static void
@@ -51,7 +50,8 @@ finished(struct swift_job *j, enum err err)
 		swift_fail_reply(j, err);
 		return;
 	}
-	j->swift->store->caps.known = true;
+	j->found.known = true;
+	store_set_caps(j->swift->store, &j->found);
 	j->known(j);
 }
 
@@ -147,8 +147,7 @@ swift_when_known(struct swift_job *j, void (*then)(struct swift_job *j))
 static void
 probed(struct swift_job *j)
 {
-	struct store_result res = { .err = ERR_OK,
-				    .caps = j->swift->store->caps };
+	struct store_result res = { .err = ERR_OK, .caps = j->found };
 
 	swift_done(j, &res);
 }

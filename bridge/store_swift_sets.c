@@ -209,7 +209,7 @@ page_listed(struct swift_job *j, enum err err)
 		return;
 	}
 	turn_page(d);
-	if (json_array_size(d->page) > 1 && j->swift->bulk_delete)
+	if (json_array_size(d->page) > 1 && j->swift->store->caps.bulk_delete)
 		delete_bulk(j);
 	else
 		delete_next(j);

@@ -15,7 +15,7 @@
 #include "lib/mem.h"
 
 #define CONNS_MAX 32
-#define REQUESTS_MAX 256
+#define REQUESTS_MAX 4096
 #define BYTES_MAX (64u << 20)
 #define NO_STEP                                                        \
 	{                                                              \

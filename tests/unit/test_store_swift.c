@@ -20,12 +20,14 @@
 #include "tests/unit/http_script.h"
 
 #define MANY 200
+#define THOUSAND 1000
 #define HELD 8 /* fewer than the connections of a store */
 #define TRANS "X-Trans-Id: tx1\r\n"
 #define EMPTY "Content-Length: 0\r\n\r\n"
-#define LOGIN(token)                              \
+#define LOGIN_FOR(token, seconds)                 \
 	"HTTP/1.1 200 OK\r\nX-Auth-Token: " token \
-	"\r\nX-Auth-Token-Expires: 3600\r\n" EMPTY
+	"\r\nX-Auth-Token-Expires: " seconds "\r\n" EMPTY
+#define LOGIN(token) LOGIN_FOR(token, "3600")
 #define ID "0123456789abcdef0123456789abcdef"
 #define OBJECT                                       \
 	"HTTP/1.1 200 OK\r\n" TRANS                  \
@@ -216,6 +218,46 @@ test_a_token_that_all_calls_see_refused_is_renewed_once(void **state)
 		assert_true(says(i, "X-Auth-Token: tok2\r\n"));
 }
 
+static struct store_slot
+slot(uint32_t i)
+{
+	return (struct store_slot){ .no = i + 1, .off = 3 * (uint64_t)i };
+}
+
+/* They all wait for the one that is asked for. */
+static void
+test_a_thousand_parts_after_expiry_ask_for_one_token(void **state)
+{
+	static struct script_step steps[2 * THOUSAND + 3];
+	static struct got all[THOUSAND];
+	const struct store_target t = { .key = "key", .backend_id = ID };
+	const struct store_body body = { .data = "abc", .len = 3 };
+	int64_t dies;
+
+	(void)state;
+	memset(all, 0, sizeof(all));
+	for (size_t i = 0; i < 2 * THOUSAND + 3; i++)
+		steps[i].reply = OBJECT; /* to a PUT, or to HEAD */
+	steps[0].reply = LOGIN_FOR("tok1", "1");
+	steps[2].reply = LOGIN("tok2");
+	open_store(steps, 2 * THOUSAND + 3);
+	assert_int_equal(head(), ERR_OK);
+	dies = clock_wall_ms() + 1000;
+	while (clock_wall_ms() <= dies)
+		loop_turn(loop, 100);
+	for (size_t i = 0; i < THOUSAND; i++)
+		store_put_part(store, t, slot((uint32_t)i), &body, on_done,
+			       &all[i]);
+	for (size_t i = 0; i < THOUSAND; i++) {
+		wait_done(&all[i]);
+		assert_int_equal(all[i].err, ERR_OK);
+	}
+	assert_int_equal(script_requests(script), 2 * THOUSAND + 3);
+	assert_true(says(2, "GET /auth/v1.0 "));
+	for (unsigned i = 3; i < 2 * THOUSAND + 3; i++)
+		assert_true(says(i, "X-Auth-Token: tok2\r\n"));
+}
+
 static void
 test_a_new_token_that_is_refused_does_not_mean_denied(void **state)
 {
@@ -322,6 +364,84 @@ test_the_catalogue_is_searched_by_region_and_interface(void **state)
 		free(url);
 	}
 	assert_null(swift_catalogue_url("{", 1, "", "public", &lives));
+}
+
+/* Asking the cluster, where that could not be done at the start. */
+
+static const char *
+info(void)
+{
+	static const char json[] =
+		"{\"swift\": {\"max_file_size\": 1073741824},"
+		" \"slo\": {\"max_manifest_segments\": 500},"
+		" \"bulk_delete\": {\"max_deletes_per_request\": 10000}}";
+	static char reply[512];
+
+	snprintf(reply, sizeof(reply),
+		 "HTTP/1.1 200 OK\r\n" TRANS "Content-Length: %zu\r\n\r\n%s",
+		 sizeof(json) - 1, json);
+	return reply;
+}
+
+static struct got
+begin(void)
+{
+	struct got g = { 0 };
+
+	store_begin(store, "key", NULL, on_done, &g);
+	wait_done(&g);
+	return g;
+}
+
+static void
+test_limits_found_late_are_kept(void **state)
+{
+	const struct script_step steps[] = {
+		{ .reply = LOGIN("tok1") },
+		{ .reply = STATUS("503 Busy") }, /* the account */
+		{ .reply = STATUS("204 x") },
+		{ .reply = info() },
+		{ .reply = STATUS("204 x") }, /* the container */
+		{ .reply = NOT_FOUND },	      /* that of segments */
+		{ .reply = CREATED },
+		{ .reply = CREATED }, /* the upload */
+		{ .reply = CREATED }, /* another: nothing is asked again */
+	};
+
+	(void)state;
+	open_store(steps, 9);
+	assert_int_equal(store_limits(store)->parts_max, 1000);
+	assert_int_equal(begin().err, ERR_AGAIN);
+	assert_int_equal(begin().err, ERR_OK);
+	assert_int_equal(store_limits(store)->parts_max, 500);
+	assert_int_equal(store_limits(store)->part_max, 1 << 30);
+	assert_true(says(3, "GET /info "));
+	assert_true(says(6, "PUT /v1/A/c_segments "));
+	assert_int_equal(begin().err, ERR_OK);
+	assert_int_equal(script_requests(script), 9);
+}
+
+static void
+test_a_missing_container_is_named(void **state)
+{
+	const struct script_step steps[] = {
+		{ .reply = LOGIN("tok1") },   { .reply = STATUS("204 x") },
+		{ .reply = info() },	      { .reply = NOT_FOUND },
+		{ .reply = STATUS("204 x") }, { .reply = info() },
+		{ .reply = NOT_FOUND },
+	};
+	struct got g;
+
+	(void)state;
+	open_store(steps, 7);
+	g = begin(); /* no object is missing, so it is not "not found" */
+	assert_int_equal(g.err, ERR_IO);
+	assert_string_equal(g.why, "no such container");
+	memset(&g, 0, sizeof(g));
+	store_probe(store, on_done, &g);
+	wait_done(&g);
+	assert_int_equal(g.err, ERR_NOT_FOUND);
+	assert_string_equal(g.why, "no such container");
 }
 
 /* Answers. */
@@ -527,11 +647,15 @@ main(void)
 		WITH_STORE(
 			test_a_token_that_all_calls_see_refused_is_renewed_once),
 		WITH_STORE(
+			test_a_thousand_parts_after_expiry_ask_for_one_token),
+		WITH_STORE(
 			test_a_new_token_that_is_refused_does_not_mean_denied),
 		WITH_STORE(test_only_the_login_service_denies),
 		WITH_STORE(test_processes_share_a_token),
 		cmocka_unit_test(
 			test_the_catalogue_is_searched_by_region_and_interface),
+		WITH_STORE(test_limits_found_late_are_kept),
+		WITH_STORE(test_a_missing_container_is_named),
 		WITH_STORE(test_statuses_are_told_apart),
 		WITH_STORE(test_a_quota_of_the_store_is_no_size_limit),
 		WITH_STORE(test_a_get_goes_on_where_it_broke),
