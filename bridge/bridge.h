@@ -6,6 +6,7 @@
 #ifndef BRIDGE_BRIDGE_H
 #define BRIDGE_BRIDGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,7 @@ struct bridge_config {
 	unsigned pin_ms;	     /* 60000 */
 	unsigned verify_after_ms;    /* cross-check when older: 60000 */
 	unsigned pool_threads;	     /* per worker: 4 */
+	bool park_events;	     /* [events] parked */
 	char **temp_patterns;	     /* NULL-ended; see bridge/names.h */
 	char **stores;		     /* names, NULL-ended; at least one */
 	char *default_store;	     /* of users without one; NULL: none */

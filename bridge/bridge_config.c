@@ -221,6 +221,7 @@ bridge_config_read(struct conf *conf, struct bridge_config *out)
 	out->pin_ms = ms_read(conf, "pin_time", 60 * SECOND, 0);
 	out->verify_after_ms = ms_read(conf, "verify_after", 60 * SECOND, 0);
 	out->pool_threads = count_read(conf, "pool_threads", 4, 64);
+	out->park_events = conf_bool(conf, "events", "parked", false);
 	out->temp_patterns = patterns_read(conf);
 	stores_read(conf, out);
 	out->default_store = default_store_read(conf, out->stores);

@@ -154,7 +154,8 @@ static const char *const texts[STMT_COUNT] = {
 		"SELECT count(*), coalesce(max(seq), 0), coalesce(max(at), 0)"
 		" FROM (SELECT seq, at FROM events WHERE seq > ?1"
 		" AND seq < (SELECT max(seq) FROM events) AND seq <="
-		" coalesce((SELECT min(cursor) FROM sinks WHERE active),"
+		" coalesce((SELECT min(cursor) FROM sinks WHERE active AND "
+		"state < 2),"
 		"  9223372036854775807) ORDER BY seq LIMIT ?2)",
 	[STMT_PRUNE_EVENTS] =
 		"DELETE FROM events WHERE seq > ?1 AND seq <= ?2 AND at < ?3"

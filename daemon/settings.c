@@ -298,6 +298,7 @@ sections_read(struct settings *s)
 	bridge_config_read(s->conf, &s->bridge);
 	limits_read(s);
 	stores_read(s);
+	outbox_config_read(s->conf, s->bridge.node, &s->events);
 	front_ends_read(s);
 }
 
@@ -345,6 +346,7 @@ settings_unref(struct settings *s)
 	if (s->has_http)
 		httpd_config_free(&s->http);
 	bridge_config_free(&s->bridge);
+	outbox_config_free(&s->events);
 	conf_free(s->conf);
 	free(s->users_file);
 	free(s->user);

@@ -14,6 +14,7 @@
 
 #include "bridge/bridge.h"
 #include "bridge/ledger.h"
+#include "bridge/outbox.h"
 #include "daemon/listener.h"
 #include "ftpd/ftpd.h"
 #include "httpd/httpd.h"
@@ -51,7 +52,9 @@ struct settings {
 	unsigned connections_max; /* per worker */
 
 	struct bridge_config bridge;
-	bool has_sftp, has_ftp, has_http; /* listened on, or a section is there */
+	struct outbox_config events; /* [events] and [sink.NAME] */
+	bool has_sftp, has_ftp,
+		has_http; /* listened on, or a section is there */
 	struct sftpd_config sftp;
 	struct ftpd_config ftp;
 	struct httpd_config http;

@@ -142,6 +142,46 @@ test_one_mistake_is_one_complaint(void **state)
 		       "[store.b] secret_key: it is empty");
 }
 
+#define HOOK                                \
+	"[sink.hook]\ntype = webhook\n"     \
+	"url = https://hook.example.org/\n" \
+	"secret = whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"
+
+static void
+test_sinks_are_read_and_checked(void **state)
+{
+	struct fixture *f = *state;
+	const struct outbox_sink_config *s;
+	char digest[65];
+
+	if (load(f, "",
+		 HOOK "users = ann, b*\npaths = /a b/*\n"
+		      "events = published,upload.lost\nretry_for = 1h\n"
+		      "from = start\n") != ERR_OK)
+		fail_msg("%s", buf_cstr(&f->complaints));
+	assert_int_equal(f->s->events.nsinks, 1);
+	s = &f->s->events.sinks[0];
+	assert_string_equal(s->name, "hook");
+	assert_string_equal(s->users[1], "b*");
+	assert_null(s->users[2]);
+	assert_string_equal(s->paths[0], "/a b/*");
+	assert_int_equal(s->kinds, 1u << OUTBOX_PUBLISHED | 1u << OUTBOX_LOST);
+	assert_int_equal(s->retry_for_ms, 3600000);
+	assert_true(s->from_start);
+	strcpy(digest, s->digest);
+	assert_int_equal(load(f, "", HOOK), ERR_OK);
+	s = &f->s->events.sinks[0];
+	assert_int_equal(s->retry_for_ms, 3 * 86400000ll);
+	assert_null(s->users[0]);
+	assert_false(s->from_start);
+	assert_string_not_equal(s->digest, digest);
+	complains_once(f, HOOK "events = born\n",
+		       "[sink.hook] events: found \"born\"");
+	complains_once(f, HOOK "retry_for = 31d\n", "[sink.hook] retry_for");
+	complains_once(f, "[sink.x]\ntype = pigeon\nurl = x\n",
+		       "[sink.x] type: found \"pigeon\"");
+}
+
 static void
 test_defaults_hold_for_a_small_file(void **state)
 {
@@ -195,6 +235,10 @@ test_complaints_name_file_section_and_key(void **state)
 	complains(f, "", "[bridge]\ndefault_store = x\n", "default_store");
 	complains(f, "", "[store.B]\ntype = local\n", "[store.B]");
 	complains(f, "", "[nonsense]\na = b\n", "[nonsense]");
+	complains(f, "", "[events]\nsource = a b\n", "[events] source");
+	complains(f, "", "[events]\nkeep = 1s\n", "[events] keep");
+	complains(f, "", "[events]\npublish_wait = x\n", "publish_wait");
+	complains(f, "", "[sink.A]\ntype = webhook\n", "[sink.A]");
 	complains(f, "", "[limits]\nunauth = -1\n", "[limits] unauth");
 	complains(f, "", "[sftp]\nwindow = 1\n", "[sftp] window");
 	complains(f, "ftps = 127.0.0.1:990\n",
@@ -420,6 +464,7 @@ main(void)
 		TEST(test_fixed_keys_are_noticed),
 		TEST(test_keys_of_the_sample_are_known),
 		TEST(test_one_mistake_is_one_complaint),
+		TEST(test_sinks_are_read_and_checked),
 		TEST(test_files_are_looked_at_by_the_account),
 		TEST(test_a_spool_on_no_disk_is_refused),
 		cmocka_unit_test(test_tunables_are_for_old_glibc_on_amd),
