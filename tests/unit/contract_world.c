@@ -7,7 +7,7 @@
 #include "lib/crc32c.h"
 #include "lib/mem.h"
 
-#define PATIENCE_MS 300000
+#define CONTRACT_PATIENCE_MS 300000
 #define PART_BYTES_MIN ((size_t)64 << 10)
 
 struct world world;
@@ -67,7 +67,7 @@ on_done(void *arg, const struct store_result *r)
 void
 wait_done(struct got *g)
 {
-	uint64_t end = clock_ms() + PATIENCE_MS;
+	uint64_t end = clock_ms() + CONTRACT_PATIENCE_MS;
 
 	assert_false(g->done); /* never from inside the call */
 	while (!g->done && clock_ms() < end)

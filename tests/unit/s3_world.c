@@ -8,6 +8,7 @@
 #include "lib/crc32c.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "tests/unit/patience.h"
 
 struct s3_world w;
 struct s3_got got;
@@ -46,7 +47,7 @@ on_done(void *arg, const struct store_result *r)
 void
 wait_done(void)
 {
-	uint64_t end = clock_ms() + 60000;
+	uint64_t end = clock_ms() + PATIENCE_MS;
 
 	while (!got.n && clock_ms() < end)
 		loop_turn(loop, 1000);

@@ -17,8 +17,8 @@
 #include "lib/conf.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "tests/unit/patience.h"
 
-#define PATIENCE_MS 20000
 #define QUIET_TURNS 20
 #define MANY (64u << 20)
 

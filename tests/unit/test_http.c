@@ -13,6 +13,7 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "tests/unit/http_script.h"
+#include "tests/unit/patience.h"
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define MANY (4u << 20)
@@ -81,7 +82,7 @@ send_call(struct http_call c, const char *path, struct got *g)
 static void
 wait_for(struct got *g)
 {
-	uint64_t end = clock_ms() + 60000;
+	uint64_t end = clock_ms() + PATIENCE_MS;
 
 	while (!g->n && clock_ms() < end)
 		loop_turn(loop, 1000);
@@ -451,7 +452,7 @@ test_replies_have_ceilings(void **state)
 static void
 turn_until_held(unsigned n)
 {
-	uint64_t end = clock_ms() + 30000;
+	uint64_t end = clock_ms() + PATIENCE_MS;
 
 	while (script_held(script) < n && clock_ms() < end)
 		loop_turn(loop, 10);
@@ -546,7 +547,7 @@ test_cancelled_body_is_not_read(void **state)
 				       .len = MANY };
 		unsigned before = script_requests(script);
 		struct http_request *r = send_call(c, "/", &never);
-		uint64_t end = clock_ms() + 10000;
+		uint64_t end = clock_ms() + PATIENCE_MS;
 
 		while (i % 3 && script_requests(script) == before &&
 		       clock_ms() < end)
@@ -565,7 +566,7 @@ test_cancel_between_reply_and_completion(void **state)
 	const struct script_step steps[] = { { .reply = OK }, { .reply = OK } };
 	struct got first = { 0 }, second = { 0 };
 	struct http_request *r;
-	uint64_t end = clock_ms() + 10000;
+	uint64_t end = clock_ms() + PATIENCE_MS;
 
 	(void)state;
 	start(steps, 2);

@@ -491,7 +491,6 @@ test_renamed_folder_makes_homes_in_it_doubtful(void **state)
 	assert_int_equal(do_put(s, "/a", 100, 1), ERR_OK);
 	assert_int_equal(do_rename(ann, "/quo", "/away", false), ERR_OK);
 	assert_true(usage().doubts > 0);
-	recount();
 	world_logout(s);
 	world_logout(ann);
 }

@@ -12,9 +12,8 @@
 #include "lib/clock.h"
 #include "lib/id.h"
 #include "lib/mem.h"
+#include "tests/unit/patience.h"
 #include "tests/unit/sftp_client.h"
-
-#define PATIENCE_MS 20000
 
 static int
 set_up(void **state)

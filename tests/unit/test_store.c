@@ -13,6 +13,7 @@
 
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "tests/unit/patience.h"
 
 #define TRIES 4
 
@@ -171,7 +172,7 @@ tear_down(void **state)
 static void
 wait_done(void)
 {
-	uint64_t end = clock_ms() + 30000;
+	uint64_t end = clock_ms() + PATIENCE_MS;
 
 	assert_int_equal(done.n, 0);
 	while (!done.n && clock_ms() < end)

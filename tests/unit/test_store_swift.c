@@ -18,6 +18,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "tests/unit/http_script.h"
+#include "tests/unit/patience.h"
 
 #define MANY 200
 #define THOUSAND 1000
@@ -67,7 +68,7 @@ on_done(void *arg, const struct store_result *r)
 static void
 wait_done(struct got *g)
 {
-	uint64_t end = clock_ms() + 60000;
+	uint64_t end = clock_ms() + PATIENCE_MS;
 
 	while (!g->done && clock_ms() < end)
 		loop_turn(loop, 1000);

@@ -42,23 +42,15 @@ set_back(const char *column, int64_t ago_ms, const char *where)
 static void
 sweep(void)
 {
-	unsigned rounds = 0;
-
 	sweeper_now(w.b->sweeper);
-	while ((sweeper_busy(w.b->sweeper) || aborts_running(w.b->uploads)) &&
-	       rounds++ < 500)
-		world_run(10);
-	assert_false(sweeper_busy(w.b->sweeper));
+	world_until(!sweeper_busy(w.b->sweeper) &&
+		    !aborts_running(w.b->uploads));
 }
 
 static void
 settle(void)
 {
-	unsigned rounds = 0;
-
-	while (uploads_driven(w.b->uploads) && rounds++ < 500)
-		world_run(10);
-	assert_int_equal(uploads_driven(w.b->uploads), 0);
+	world_until(!uploads_driven(w.b->uploads));
 }
 
 /* Parked, and no longer driven. */
@@ -96,11 +88,7 @@ segments(void)
 static void
 no_segments(void)
 {
-	unsigned rounds = 0;
-
-	while (segments() && rounds++ < 500)
-		world_run(10);
-	assert_int_equal(segments(), 0);
+	world_until(!segments());
 }
 
 static void
@@ -244,7 +232,6 @@ static void
 test_hidden_object_goes_when_its_delete_had_failed(void **state)
 {
 	struct session *s = world_login("ann");
-	unsigned rounds = 0;
 
 	(void)state;
 	assert_int_equal(do_put(s, "/a", 10, 1), ERR_OK);
@@ -252,8 +239,7 @@ test_hidden_object_goes_when_its_delete_had_failed(void **state)
 	world_fault((struct fault){
 		.kind = STORE_CALL_DELETE, .times = 100, .err = ERR_DENIED });
 	assert_int_equal(do_remove(s, "/a"), ERR_DENIED);
-	while (!count_rows("state = 7") && rounds++ < 200)
-		world_run(10);
+	world_until(count_rows("state = 7"));
 	sweep();
 	check_object("a", 10, 1);
 	assert_int_equal(count_rows("hidden_etag <> ''"), 1);
@@ -312,7 +298,6 @@ static void
 test_create_that_was_cut_off_is_swept_once_more(void **state)
 {
 	struct session *s = world_login("ann");
-	unsigned rounds = 0;
 	struct writer x;
 
 	(void)state;
@@ -322,8 +307,7 @@ test_create_that_was_cut_off_is_swept_once_more(void **state)
 				    .after = true });
 	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
 	assert_int_equal(writer_write(&x, 0, 2 * PART, 1), ERR_OK);
-	while (!w.calls[STORE_CALL_BEGIN] && rounds++ < 500)
-		world_run(1);
+	world_until(w.calls[STORE_CALL_BEGIN]);
 	assert_int_equal(writer_close(&x, VFS_BROKEN), ERR_OK);
 	assert_int_equal(writer_open(&x, s, "/a", 0, 0), ERR_OK);
 	world_fault((struct fault){ .times = 0 });
@@ -412,7 +396,6 @@ static void
 test_drain_in_a_sweep_is_clean(void **state)
 {
 	struct session *s = world_login("ann");
-	unsigned rounds = 0;
 
 	(void)state;
 	broken(s, "/a", 100);
@@ -424,8 +407,7 @@ test_drain_in_a_sweep_is_clean(void **state)
 	world_close();
 	world_open();
 	sweep();
-	while (!count_events("aborted") && rounds++ < 500)
-		world_run(10);
+	world_until(count_events("aborted"));
 	assert_int_equal(count_events("aborted"), 1);
 	assert_int_equal(count_events("unclaimed"), 1);
 }

@@ -260,7 +260,7 @@ check_folder(const char *folder)
 static void
 check_ends(void)
 {
-	uint64_t end = clock_ms() + 60000;
+	uint64_t end = clock_ms() + PATIENCE_MS;
 
 	uploads_recover(w.b->uploads);
 	while (count_rows("state IN (0, 2, 4, 5)") ||

@@ -166,7 +166,7 @@ test_part_that_the_store_lost_is_asked_for_again(void **state)
 	(void)state;
 	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
 	assert_int_equal(writer_write(&x, 0, 4 * PART + 10, 1), ERR_OK);
-	world_run(500); /* all full parts are stored */
+	world_until_parts(4);
 	drop_part_records();
 	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_INCOMPLETE);
 	check_no_object("a");
@@ -209,9 +209,9 @@ test_multipart_upload_that_vanished_starts_over(void **state)
 	(void)state;
 	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
 	assert_int_equal(writer_write(&x, 0, 4 * PART + 10, 1), ERR_OK);
-	world_run(500);
+	world_until_parts(4);
 	assert_int_equal(writer_close(&x, VFS_BROKEN), ERR_OK);
-	world_run(100);
+	world_until(!uploads_driven(w.b->uploads));
 	remove_multipart_files();
 	w.cfg.verify_after_ms = 0;
 	assert_int_equal(do_stat(s, "/a", &st), ERR_OK);
@@ -232,7 +232,7 @@ test_multipart_upload_that_vanishes_in_use_is_noticed(void **state)
 	(void)state;
 	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
 	assert_int_equal(writer_write(&x, 0, 4 * PART, 1), ERR_OK);
-	world_run(500);
+	world_until_parts(4);
 	remove_multipart_files();
 	writer_write(&x, 4 * PART, 2 * PART, 1);
 	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_NOT_FOUND);
@@ -256,7 +256,7 @@ test_upload_lost_at_complete_is_told(void **state)
 	(void)state;
 	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
 	assert_int_equal(writer_write(&x, 0, 4 * PART, 1), ERR_OK);
-	world_run(500);
+	world_until_parts(4);
 	remove_multipart_files();
 	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_INCOMPLETE);
 	check_no_object("a");
@@ -323,7 +323,6 @@ killed_in_close(const char *path, size_t n, enum store_call_kind kind,
 static void
 check_killed_in_close(size_t n, enum store_call_kind kind, bool after)
 {
-	uint64_t rounds = 0;
 	int status;
 	pid_t pid;
 
@@ -337,8 +336,7 @@ check_killed_in_close(size_t n, enum store_call_kind kind, bool after)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	world_open();
 	uploads_recover(w.b->uploads);
-	while (!count_events("published") && rounds++ < 100)
-		world_run(50);
+	world_until(count_events("published"));
 	check_object("k", n, 6);
 	assert_int_equal(count_events("published"), 1);
 	check_clean();

@@ -21,13 +21,7 @@ set_room(uint64_t max, uint64_t reserve)
 static void
 wait_paused(struct writer *x, bool paused)
 {
-	uint64_t end = clock_ms() + 10000;
-
-	while (x->paused != paused) {
-		if (clock_ms() > end)
-			fail_msg("paused: %d", x->paused);
-		world_run(10);
-	}
+	world_until(x->paused == paused);
 }
 
 static void
@@ -241,7 +235,7 @@ test_backlog_grows_while_the_store_is_down(void **state)
 		assert_int_equal(writer_write(&x, off, PART, 1), ERR_OK);
 		off += PART;
 		if (off == 4 * PART) /* the store is found to be down */
-			world_run(3000);
+			world_until(store_is_down(w.b->stores[0]));
 	}
 	world_run(50);
 	assert_false(x.paused && store_is_down(w.b->stores[0]));
@@ -285,15 +279,13 @@ test_parked_bytes_stay_in_the_ledger(void **state)
 	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
 	assert_int_equal(writer_write(&x, 0, 5000, 1), ERR_OK);
 	assert_int_equal(writer_close(&x, VFS_BROKEN), ERR_OK);
-	world_run(300);
-	assert_int_equal(ledger_parked(w.ledger), 5000);
+	world_until(ledger_parked(w.ledger) == 5000);
 	assert_int_equal(ledger_spool_used(w.ledger), 5000);
 	/* The next process finds them, a moment after its start. */
 	world_logout(s);
 	world_close();
 	world_open();
-	world_run(500);
-	assert_int_equal(ledger_parked(w.ledger), 5000);
+	world_until(ledger_parked(w.ledger) == 5000);
 	s = world_login("ann");
 	assert_int_equal(writer_open(&x, s, "/a", 0, 0), ERR_OK);
 	assert_int_equal(ledger_parked(w.ledger), 0);

@@ -199,11 +199,7 @@ hold(enum store_call_kind kind)
 static void
 wait_for_held_call(void)
 {
-	unsigned rounds = 0;
-
-	while (!held_call && rounds++ < 200)
-		world_run(10);
-	assert_non_null(held_call);
+	world_until(held_call);
 }
 
 static void
@@ -230,21 +226,13 @@ sql(const char *text)
 static void
 wait_for_backend_id(const char *key)
 {
-	unsigned rounds = 0;
-
-	while (!*live_row(key).backend_id && rounds++ < 200)
-		world_run(10);
-	assert_true(*live_row(key).backend_id != '\0');
+	world_until(*live_row(key).backend_id);
 }
 
 static void
 wait_until_nothing_is_driven(void)
 {
-	unsigned rounds = 0;
-
-	while (uploads_driven(w.b->uploads) && rounds++ < 200)
-		world_run(10);
-	assert_int_equal(uploads_driven(w.b->uploads), 0);
+	world_until(!uploads_driven(w.b->uploads));
 }
 
 static void
@@ -284,7 +272,6 @@ test_sweep_does_not_wait_for_a_parked_upload(void **state)
 {
 	struct session *s = world_login("ann");
 	struct store_meta meta = { .sluice_id = "x" };
-	unsigned rounds = 0;
 	bool done = false;
 	struct writer x;
 
@@ -300,14 +287,11 @@ test_sweep_does_not_wait_for_a_parked_upload(void **state)
 	world_fault((struct fault){
 		.kind = STORE_CALL_BEGIN, .times = 100, .err = ERR_DENIED });
 	writer_write(&x, 0, 2 * PART, 2);
-	while (!w.calls[STORE_CALL_BEGIN] && rounds++ < 200)
-		world_run(10);
+	world_until(w.calls[STORE_CALL_BEGIN]);
 	assert_int_equal(writer_close(&x, VFS_COMPLETE), ERR_DENIED);
 	assert_int_equal(count_rows("state = 1 AND creating_at <> 0"), 1);
 	let_go();
-	while (count_rows("state = 5") && rounds++ < 400)
-		world_run(10);
-	assert_int_equal(count_rows("state = 5"), 0);
+	world_until(!count_rows("state = 5"));
 	world_fault((struct fault){ .times = 0 });
 	assert_int_equal(do_remove(s, "/a"), ERR_OK);
 	world_logout(s);
@@ -508,7 +492,6 @@ test_sync_covers_a_part_that_is_not_recorded_yet(void **state)
 {
 	struct session *s = world_login("ann");
 	struct ended e = { .done = false };
-	unsigned rounds = 0;
 	struct upload *u;
 	struct useg *g;
 	struct writer x;
@@ -518,15 +501,12 @@ test_sync_covers_a_part_that_is_not_recorded_yet(void **state)
 	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
 	assert_int_equal(writer_write(&x, 0, 2 * PART, 1), ERR_OK);
 	u = upload_by_key(w.b->uploads, keylock_hash("main", "a"));
-	while (u->segs && rounds++ < 200)
-		world_run(10);
+	world_until(!u->segs);
 	fd = journal_taken();
 	assert_int_equal(writer_write(&x, 2 * PART, PART, 1), ERR_OK);
 	g = u->segs;
 	assert_non_null(g);
-	while (g && g->state != USEG_STORED && rounds++ < 400)
-		world_run(10);
-	assert_int_equal(g ? g->state : USEG_FILLING, USEG_STORED);
+	world_until(g->state == USEG_STORED);
 	assert_int_not_equal(g ? segment_unsynced(g->seg) : 0, 0);
 	vfs_file_sync(x.f, call_ended, &e);
 	world_wait(&e.done);
@@ -656,8 +636,7 @@ test_short_last_part_is_kept_while_closing(void **state)
 	w.b->stores[0]->limits.part_min = PART;
 	s = world_login("ann");
 	uploads_recover(w.b->uploads);
-	while (count_rows("state = 3") == 0)
-		world_run(50);
+	world_until(count_rows("state = 3"));
 	assert_int_equal(do_stat(s, "/a.filepart", &st), ERR_OK);
 	assert_int_equal(st.size, 2 * PART + 9);
 	assert_int_equal(writer_open(&x, s, "/a.filepart", 0, 0), ERR_OK);
@@ -688,8 +667,7 @@ test_size_is_whole_while_completing_is_carried_on(void **state)
 	s = world_login("ann");
 	world_fault(f);
 	uploads_recover(w.b->uploads);
-	while (w.calls[STORE_CALL_COMPLETE] == 0)
-		world_run(20);
+	world_until(w.calls[STORE_CALL_COMPLETE]);
 	assert_int_equal(do_stat(s, "/a.filepart", &st), ERR_OK);
 	assert_int_equal(st.size, 2 * PART + 9);
 	world_logout(s);

@@ -219,11 +219,11 @@ world_teardown(void **state)
 void
 world_wait(const bool *done)
 {
-	uint64_t end = clock_ms() + 10000;
+	uint64_t end = clock_ms() + PATIENCE_MS;
 
 	while (!*done) {
 		if (clock_ms() > end)
-			fail_msg("nothing came for 10 s");
+			fail_msg("nothing came");
 		loop_turn(w.b->loop, 50);
 	}
 }
@@ -525,9 +525,16 @@ count_rows(const char *where)
 }
 
 void
+world_until_parts(unsigned n)
+{
+	world_until(count_sql("SELECT count(*) FROM parts") >= n);
+	world_run(50); /* and their segments are let go of */
+}
+
+void
 check_clean(void)
 {
-	uint64_t end = clock_ms() + 5000;
+	uint64_t end = clock_ms() + PATIENCE_MS;
 
 	while (count_rows("state < 6") ||
 	       count_files("objects/.sluice/uploads", NULL) ||

@@ -20,6 +20,8 @@
 #include "bridge/store_ops.h"
 #include "bridge/upload.h"
 #include "bridge/vfs.h"
+#include "lib/clock.h"
+#include "tests/unit/patience.h"
 
 #define PART (64u * 1024)
 #define WORLD_SESSIONS 8
@@ -50,9 +52,21 @@ void world_open(void);	/* a worker begins on the folder */
 void world_close(void); /* it drains and ends */
 void world_fault(struct fault f);
 
-/* Turns the loop until *done; fails the test after 10 s. */
+/* Turns the loop until *done; fails the test if that never comes. */
 void world_wait(const bool *done);
 void world_run(unsigned ms);
+/* The same until a condition holds. */
+#define world_until(condition)                                     \
+	do {                                                       \
+		uint64_t end_ = clock_ms() + PATIENCE_MS;          \
+		while (!(condition)) {                             \
+			if (clock_ms() > end_)                     \
+				fail_msg("never: %s", #condition); \
+			world_run(5);                              \
+		}                                                  \
+	} while (0)
+/* Until so many parts are recorded as stored, of all uploads. */
+void world_until_parts(unsigned n);
 
 /* A file being written by a session of its own. */
 struct writer {
