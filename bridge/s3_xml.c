@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bridge/s3_xml_reader.h"
+#include "bridge/store_ops.h"
 #include "lib/mem.h"
 
 #define PATH_MAX_BYTES 256
@@ -205,7 +206,7 @@ on_made(void *arg, const char *path, const char *text)
 
 	if (strcmp(path, "ETag") == 0) {
 		made->blank = *text == '\0';
-		return made->blank || s3_etag(text, made->etag);
+		return made->blank || store_etag(text, made->etag);
 	}
 	if (strcmp(path, "ChecksumCRC32C") == 0)
 		str_copy(made->sum, sizeof(made->sum), text);
@@ -224,28 +225,6 @@ s3_xml_made(const void *xml, size_t n, const char *root, struct s3_error *e,
 	    (!out->blank || strcmp(root, S3_COMPLETED) != 0))
 		return S3_XML_BAD;
 	return res;
-}
-
-bool
-s3_etag(const char *s, char out[STORE_ETAG_MAX + 1])
-{
-	size_t n;
-
-	if (*s == '"')
-		s++;
-	n = strlen(s);
-	if (n && s[n - 1] == '"')
-		n--;
-	out[0] = '\0';
-	if (n == 0 || n > STORE_ETAG_MAX)
-		return false;
-	for (size_t i = 0; i < n; i++) { /* it goes into headers and XML */
-		if ((unsigned char)s[i] <= ' ' || strchr("\"<>&\x7f", s[i]))
-			return false;
-	}
-	memcpy(out, s, n);
-	out[n] = '\0';
-	return true;
 }
 
 bool

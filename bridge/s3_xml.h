@@ -94,7 +94,4 @@ enum s3_xml s3_xml_items(const void *xml, size_t n, struct s3_error *e,
 			 struct s3_items *out);
 void s3_items_free(struct s3_items *i);
 
-/* An ETag without its quotes; false when it cannot be one of ours. */
-bool s3_etag(const char *s, char out[STORE_ETAG_MAX + 1]);
-
 #endif

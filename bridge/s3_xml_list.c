@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bridge/s3_xml_reader.h"
+#include "bridge/store_ops.h"
 #include "lib/clock.h"
 #include "lib/id.h"
 #include "lib/mem.h"
@@ -87,7 +88,7 @@ parts_value(void *arg, const char *path, const char *text)
 	} else if (strcmp(path, "Part/Size") == 0) {
 		return s3_xml_number(text, INT64_MAX, &r->part.len);
 	} else if (strcmp(path, "Part/ETag") == 0) {
-		return s3_etag(text, r->part.etag);
+		return store_etag(text, r->part.etag);
 	} else if (strcmp(path, "Part/ChecksumCRC32C") == 0) {
 		str_copy(r->part.sum, sizeof(r->part.sum), text);
 	} else if (strcmp(path, "IsTruncated") == 0) {
@@ -241,7 +242,7 @@ contents_value(struct s3_item *item, const char *name, const char *text)
 	else if (strcmp(name, "Size") == 0)
 		return s3_xml_number(text, INT64_MAX, &item->size);
 	else if (strcmp(name, "ETag") == 0)
-		s3_etag(text, item->etag);
+		store_etag(text, item->etag);
 	else if (strcmp(name, "LastModified") == 0)
 		item->mtime = clock_parse_rfc3339(text, NULL);
 	return true;

@@ -51,9 +51,8 @@ void sigv4_sign(struct sigv4 *s, const struct sigv4_request *r,
  * The query with which anybody may send the request until it expires
  * ("Authenticating Requests: Using Query Parameters", Amazon S3 API Reference).
  * Of r, the method, the path, the date and one header, "host", count. At most
- * SIGV4_EXPIRES_MAX seconds; a session token goes in, or NULL.
+ * seven days; a session token goes in, or NULL.
  */
-#define SIGV4_EXPIRES_MAX (7 * 24 * 3600)
 void sigv4_presign(struct sigv4 *s, const struct sigv4_request *r,
 		   const char *session_token, unsigned seconds,
 		   struct buf *out);

@@ -9,7 +9,6 @@
 
 #define TRIES_DEFAULT 5
 #define TRIES_MAX 100
-#define GRANT_MAX_S (7 * 24 * 3600)
 #define SECTION_MAX (sizeof("store.") + STORE_NAME_MAX)
 
 static const struct store_ops *const drivers[] = { &store_local, &store_s3,
@@ -439,7 +438,7 @@ store_presign(struct store *s, const char *key, struct store_grant grant,
 	struct store_op *op = store_op_new(s, STORE_CALL_PRESIGN, fn, arg);
 
 	store_op_call(op)->grant = grant;
-	if (grant.seconds == 0 || grant.seconds > GRANT_MAX_S) {
+	if (grant.seconds == 0 || grant.seconds > STORE_GRANT_MAX_S) {
 		store_op_call(op)->key = key;
 		return submit(op, ERR_INVALID, "1 second to 7 days");
 	}

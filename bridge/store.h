@@ -297,9 +297,11 @@ struct store_op *store_move(struct store *s, const char *from, const char *to,
 struct store_op *store_touch(struct store *s, const char *key, int64_t mtime,
 			     store_done_fn *fn, void *arg);
 
+#define STORE_GRANT_MAX_S (7 * 24 * 3600)
+
 struct store_grant {
 	bool put;	  /* else GET */
-	unsigned seconds; /* until it expires, at most seven days */
+	unsigned seconds; /* until it expires, at most STORE_GRANT_MAX_S */
 };
 
 /*

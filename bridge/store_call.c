@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "lib/clock.h"
@@ -337,4 +338,26 @@ store_cancel(struct store_op *op)
 	if (op->state == OP_STARTED)
 		s->ops->cancel(s, &op->call);
 	op_free(op);
+}
+
+bool
+store_etag(const char *s, char out[STORE_ETAG_MAX + 1])
+{
+	size_t n;
+
+	if (*s == '"')
+		s++;
+	n = strlen(s);
+	if (n && s[n - 1] == '"')
+		n--;
+	out[0] = '\0';
+	if (n == 0 || n > STORE_ETAG_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++) { /* it goes into headers and XML */
+		if ((unsigned char)s[i] <= ' ' || strchr("\"<>&\x7f", s[i]))
+			return false;
+	}
+	memcpy(out, s, n);
+	out[n] = '\0';
+	return true;
 }

@@ -125,6 +125,9 @@ void store_call_done(struct store_call *c, const struct store_result *res);
 /* Ends a call with an error, a short text for a client, and no result. */
 void store_call_fail(struct store_call *c, enum err err, const char *why);
 
+/* An ETag without its quotes; false, and "", when it cannot be a real one. */
+bool store_etag(const char *s, char out[STORE_ETAG_MAX + 1]);
+
 /* store_open() with a driver that is not in its list, such as a test's. */
 enum err store_open_driver(struct store **out, const struct store_ops *ops,
 			   struct conf *conf, const char *name,

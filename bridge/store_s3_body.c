@@ -203,7 +203,7 @@ s3_read_object(struct s3_job *j, struct store_object *out)
 	out->size = store_http_size(r);
 	out->mtime = store_http_mtime(r, "x-amz-meta-mtime");
 	if (etag)
-		s3_etag(etag, out->etag);
+		store_etag(etag, out->etag);
 	if (id && id_valid(id))
 		str_copy(out->sluice_id, sizeof(out->sluice_id), id);
 }

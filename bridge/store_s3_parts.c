@@ -85,7 +85,7 @@ put_part_done(struct s3_job *j, enum err err)
 	res.part.no = c->no;
 	res.part.off = c->off;
 	res.part.len = c->body.len;
-	if (!etag || !s3_etag(etag, res.part.etag)) {
+	if (!etag || !store_etag(etag, res.part.etag)) {
 		s3_fail(j, ERR_AGAIN, "the store's answer is not clear");
 		return;
 	}

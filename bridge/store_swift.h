@@ -157,7 +157,6 @@ void swift_read_object(struct swift_job *j, struct store_object *out);
 void swift_copy_from(struct swift_job *j, const char *key);
 /* The set that the reply's object is a manifest of, or NULL: it is none. */
 const char *swift_read_set(struct swift_job *j);
-bool swift_etag(const char *quoted, char out[STORE_ETAG_MAX + 1]);
 
 /*
  * Goes on once it is noted which set of segments a key's manifest names, for

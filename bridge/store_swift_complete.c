@@ -127,7 +127,7 @@ read_etag(struct swift_job *j, json_t *answer, char out[STORE_ETAG_MAX + 1])
 
 	if (!etag)
 		etag = http_reply_header(j->reply, "etag");
-	return etag && swift_etag(etag, out);
+	return etag && store_etag(etag, out);
 }
 
 static enum err

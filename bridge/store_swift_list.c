@@ -97,7 +97,7 @@ add_entry(const struct swift_job *j, struct page *p, const json_t *item,
 	etag = text_of(item, "slo_etag");
 	if (!etag)
 		etag = text_of(item, "hash");
-	if (etag && swift_etag(etag, p->etags[p->n]))
+	if (etag && store_etag(etag, p->etags[p->n]))
 		e->etag = p->etags[p->n];
 	p->n++;
 }

@@ -50,22 +50,6 @@ swift_copy_from(struct swift_job *j, const char *key)
 	j->patient = true;
 }
 
-bool
-swift_etag(const char *quoted, char out[STORE_ETAG_MAX + 1])
-{
-	size_t n = strlen(quoted);
-
-	if (n >= 2 && quoted[0] == '"' && quoted[n - 1] == '"') {
-		quoted++;
-		n -= 2;
-	}
-	if (n == 0 || n > STORE_ETAG_MAX)
-		return false;
-	memcpy(out, quoted, n);
-	out[n] = '\0';
-	return true;
-}
-
 void
 swift_read_object(struct swift_job *j, struct store_object *out)
 {
@@ -77,7 +61,7 @@ swift_read_object(struct swift_job *j, struct store_object *out)
 	out->size = store_http_size(r);
 	out->mtime = store_http_mtime(r, "x-object-meta-mtime");
 	if (etag)
-		swift_etag(etag, out->etag);
+		store_etag(etag, out->etag);
 	if (id && id_valid(id))
 		str_copy(out->sluice_id, sizeof(out->sluice_id), id);
 }

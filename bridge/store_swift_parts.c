@@ -117,7 +117,7 @@ part_done(struct swift_job *j, enum err err)
 	part->off = c->off;
 	part->len = c->kind == STORE_CALL_PUT_PART ? c->body.len : c->len;
 	etag = http_reply_header(j->reply, "etag");
-	if (!etag || !swift_etag(etag, part->etag)) {
+	if (!etag || !store_etag(etag, part->etag)) {
 		swift_fail(j, ERR_AGAIN, "the store's answer is not clear");
 		return;
 	}
@@ -236,7 +236,7 @@ take_part(struct all_parts *a, const char *name, const json_t *item)
 	struct store_part p = { 0 }, *into;
 
 	if (!hash || !time || !swift_part_parse(name, &p.no, &p.off) ||
-	    !swift_etag(hash, p.etag))
+	    !store_etag(hash, p.etag))
 		return;
 	p.len = (uint64_t)json_integer_value(json_object_get(item, "bytes"));
 	into = a->n ? &a->parts[a->n - 1] : NULL;

@@ -15,7 +15,6 @@
 #include "lib/mem.h"
 
 #define TTL_DEFAULT_MS (3600 * 1000)
-#define TTL_MAX_MS ((uint64_t)7 * 24 * 3600 * 1000)
 
 struct wanted {
 	struct ctl *ctl;
@@ -91,8 +90,8 @@ read_ttl(struct wanted *w, const char *text)
 {
 	uint64_t ms = TTL_DEFAULT_MS;
 
-	if (text &&
-	    (conf_parse_time(text, &ms) != 0 || ms < 1000 || ms > TTL_MAX_MS)) {
+	if (text && (conf_parse_time(text, &ms) != 0 || ms < 1000 ||
+		     ms > STORE_GRANT_MAX_S * UINT64_C(1000))) {
 		ctl_error("--ttl %s: expected 1s to 7d", text);
 		return false;
 	}

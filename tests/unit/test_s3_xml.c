@@ -377,26 +377,6 @@ test_uploads_are_read(void **state)
 	s3_uploads_free(&u);
 }
 
-static void
-test_etag_loses_its_quotes(void **state)
-{
-	char long_one[STORE_ETAG_MAX + 2], etag[STORE_ETAG_MAX + 1];
-
-	(void)state;
-	assert_true(s3_etag("\"abc-1\"", etag));
-	assert_string_equal(etag, "abc-1");
-	assert_true(s3_etag("abc", etag));
-	assert_string_equal(etag, "abc");
-	assert_false(s3_etag("", etag));
-	assert_false(s3_etag("\"\"", etag));
-	assert_false(s3_etag("a<b", etag));
-	assert_false(s3_etag("a\r\nb", etag));
-	memset(long_one, 'e', sizeof(long_one));
-	long_one[STORE_ETAG_MAX + 1] = '\0';
-	assert_false(s3_etag(long_one, etag));
-	assert_true(s3_etag(long_one + 1, etag));
-}
-
 int
 main(void)
 {
@@ -420,7 +400,6 @@ main(void)
 		cmocka_unit_test(test_items_without_encoding_stay_as_they_are),
 		cmocka_unit_test(test_items_without_a_key_are_refused),
 		cmocka_unit_test(test_uploads_are_read),
-		cmocka_unit_test(test_etag_loses_its_quotes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -536,12 +536,33 @@ test_check_accepts_every_setting(void **state)
 	conf_free(c);
 }
 
+static void
+test_etag_loses_its_quotes(void **state)
+{
+	char long_one[STORE_ETAG_MAX + 2], etag[STORE_ETAG_MAX + 1];
+
+	(void)state;
+	assert_true(store_etag("\"abc-1\"", etag));
+	assert_string_equal(etag, "abc-1");
+	assert_true(store_etag("abc", etag));
+	assert_string_equal(etag, "abc");
+	assert_false(store_etag("", etag));
+	assert_false(store_etag("\"\"", etag));
+	assert_false(store_etag("a<b", etag));
+	assert_false(store_etag("a\r\nb", etag));
+	memset(long_one, 'e', sizeof(long_one));
+	long_one[STORE_ETAG_MAX + 1] = '\0';
+	assert_false(store_etag(long_one, etag));
+	assert_true(store_etag(long_one + 1, etag));
+}
+
 #define WITH_STORE(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_etag_loses_its_quotes),
 		WITH_STORE(test_completion_comes_from_the_loop),
 		WITH_STORE(test_strings_are_copied),
 		WITH_STORE(test_safe_calls_are_repeated),
