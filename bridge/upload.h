@@ -128,8 +128,8 @@ typedef void upload_open_fn(void *arg, enum err err, const char *why,
 struct upload_call *upload_open(struct uploads *us, const struct upload_open *o,
 				upload_open_fn *fn, void *arg);
 
-/* The upload that the file goes on with, or has begun; "": neither. */
-const char *upload_file_id(const struct upload_file *f);
+/* The upload that the file goes on with, or has begun; id "": neither. */
+void upload_file_view(const struct upload_file *f, struct upload_view *out);
 
 /* These mean what the vfs_file_* calls of the same names say. */
 uint64_t upload_file_size(const struct upload_file *f);
@@ -175,6 +175,15 @@ void upload_file_drop(struct upload_file *f);
 struct upload_call *upload_remove(struct uploads *us, struct upload_who who,
 				  const struct upload_name *name,
 				  upload_done_fn *fn, void *arg);
+
+/*
+ * Ends the asker's upload of this id under that name, and nothing else.
+ * ERR_CONFLICT: it has ended, or another one is there.
+ */
+struct upload_call *upload_terminate(struct uploads *us, struct upload_who who,
+				     const struct upload_name *name,
+				     const char *id, upload_done_fn *fn,
+				     void *arg);
 
 /* RENAME: completes a sealed upload, or renames a published object. */
 struct upload_move {

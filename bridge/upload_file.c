@@ -202,10 +202,18 @@ upload_file_sync(struct upload_file *f, upload_done_fn *fn, void *arg)
 	return &d->call;
 }
 
-const char *
-upload_file_id(const struct upload_file *f)
+void
+upload_file_view(const struct upload_file *f, struct upload_view *out)
 {
-	return f->u && f->u->in_journal ? f->u->row.id : "";
+	const struct upload *u = f->u;
+
+	*out = (struct upload_view){ .end = 0 };
+	if (!u || !u->in_journal)
+		return;
+	str_copy(out->id, sizeof(out->id), u->row.id);
+	out->declared = u->row.flags & UPLOAD_DECLARED;
+	out->total = u->row.declared;
+	out->end = u->end;
 }
 
 uint64_t

@@ -20,7 +20,7 @@ struct remover {
 	struct uname name;
 	struct user *user;
 	char session[16];
-	/* An operator or the sweeper asked: of this upload and nothing else. */
+	/* Of this upload and nothing else; no user: an operator, the sweeper. */
 	char id[ID_LEN + 1];
 	int64_t parked_before; /* the sweeper: only while it is parked */
 	struct keylock *lock;
@@ -299,8 +299,9 @@ too_late(const struct remover *r, const struct journal_upload *row)
 static bool
 is_mine(const struct remover *r, const struct journal_upload *row)
 {
-	return *r->id || (r->user && !strcmp(row->user, r->user->name) &&
-			  !strcmp(row->path, r->name.path));
+	return (*r->id && !r->user) ||
+	       (r->user && !strcmp(row->user, r->user->name) &&
+		!strcmp(row->path, r->name.path));
 }
 
 /* Locked: look again, since anything may have happened before. */
@@ -414,6 +415,21 @@ upload_remove(struct uploads *us, struct upload_who who,
 	uname_copy(&r->name, name);
 	r->user = user_ref(who.user);
 	str_copy(r->session, sizeof(r->session), who.session);
+	remover_find(r);
+	return &r->done->call;
+}
+
+struct upload_call *
+upload_terminate(struct uploads *us, struct upload_who who,
+		 const struct upload_name *name, const char *id,
+		 upload_done_fn *fn, void *arg)
+{
+	struct remover *r = remover_new(us, fn, arg);
+
+	uname_copy(&r->name, name);
+	r->user = user_ref(who.user);
+	str_copy(r->session, sizeof(r->session), who.session);
+	str_copy(r->id, sizeof(r->id), id);
 	remover_find(r);
 	return &r->done->call;
 }

@@ -351,6 +351,30 @@ vfs_remove(struct session *s, const char *path, vfs_done_fn *fn, void *arg)
 	c->uc = upload_remove(c->us, vfs_who(s), &n, removed, c);
 }
 
+static void
+terminated(void *arg, enum err err, const char *why)
+{
+	struct vfs_call *c = arg;
+
+	c->uc = NULL;
+	vfs_call_end(c, err, why);
+}
+
+void
+vfs_terminate(struct session *s, const char *path, const char *id,
+	      vfs_done_fn *fn, void *arg)
+{
+	struct vfs_call *c = vfs_call_new(s);
+	struct upload_name n;
+
+	c->done = fn;
+	c->arg = arg;
+	if (!vfs_call_name(c, &c->name, path, USER_WRITE))
+		return;
+	n = vfs_upload_name(&c->name);
+	c->uc = upload_terminate(c->us, vfs_who(s), &n, id, terminated, c);
+}
+
 /* What the home holds, and what uploads on their way will add. */
 
 static void

@@ -77,6 +77,12 @@ void vfs_dir_close(struct vfs_dir *d); /* no completion comes any more */
 
 void vfs_remove(struct session *s, const char *path, vfs_done_fn *fn,
 		void *arg);
+/*
+ * Gives up the caller's upload of this id and nothing else. ERR_CONFLICT: it
+ * has ended, or another one is there.
+ */
+void vfs_terminate(struct session *s, const char *path, const char *id,
+		   vfs_done_fn *fn, void *arg);
 void vfs_mkdir(struct session *s, const char *path, vfs_done_fn *fn, void *arg);
 void vfs_rmdir(struct session *s, const char *path, vfs_done_fn *fn, void *arg);
 

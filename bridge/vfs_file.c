@@ -102,11 +102,15 @@ void
 vfs_file_look(const struct vfs_file *f, struct vfs_look *out)
 {
 	struct store_object o;
+	struct upload_view v;
 
 	*out = (struct vfs_look){ .size = vfs_file_size(f), .mtime = f->mtime };
 	if (f->w) {
+		upload_file_view(f->w, &v);
 		out->in_flight = true;
-		str_copy(out->id, sizeof(out->id), upload_file_id(f->w));
+		str_copy(out->id, sizeof(out->id), v.id);
+		out->declared = v.declared;
+		out->total = v.total;
 	} else {
 		download_source(f->r, &o);
 		str_copy(out->etag, sizeof(out->etag), o.etag);

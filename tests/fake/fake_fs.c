@@ -281,6 +281,14 @@ vfs_remove(struct session *s, const char *path, vfs_done_fn *fn, void *arg)
 }
 
 void
+vfs_terminate(struct session *s, const char *path, const char *id,
+	      vfs_done_fn *fn, void *arg)
+{
+	fake_note(s->f, "terminate", path, id);
+	answer(s, ERR_CONFLICT, fn, arg);
+}
+
+void
 vfs_mkdir(struct session *s, const char *path, vfs_done_fn *fn, void *arg)
 {
 	const bool there = fake_find(s->f, path) != NULL;
