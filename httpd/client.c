@@ -275,8 +275,7 @@ run_request(struct client *c)
 		next_request(c);
 		return true;
 	}
-	if (x->ops->drained && c->status &&
-	    buf_len(&c->out) < CLIENT_OUTPUT_LOW)
+	if (x->ops->drained && buf_len(&c->out) < CLIENT_OUTPUT_LOW)
 		x->ops->drained(x);
 	if (!x->ended && x->taking && !c->body_done &&
 	    (!x->paused || c->sip > 0))

@@ -13,6 +13,12 @@ handler_fn handle_get;
 handler_fn handle_put;
 handler_fn handle_delete;
 
+/* tus.c: HEAD and DELETE; tus_write.c: POST and PATCH */
+handler_fn handle_tus_head;
+handler_fn handle_tus_delete;
+handler_fn handle_tus_create;
+handler_fn handle_tus_patch;
+
 /* login.c: ends in route_go() or a reply. */
 void login_request(struct client *c);
 /* route.c: the session is the one that the request asks for. */

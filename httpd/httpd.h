@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP front end of a worker: HTTP/1.1 over TLS or plain, with PUT, GET,
- * HEAD and DELETE of files below /files/. One struct httpd per worker, opened after the fork; it lives
+ * HEAD and DELETE of files below /files/, and resumable uploads (tus 1.0.0)
+ * below /tus/. One struct httpd per worker, opened after the fork; it lives
  * until the worker ends.
  */
 #ifndef HTTPD_HTTPD_H

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "httpd/cond.h"
+#include "httpd/tus.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -164,6 +165,11 @@ reply_begin(struct client *c, int status)
 		reply_field(c, "Connection", "close");
 	else if (c->head.http10)
 		reply_field(c, "Connection", "keep-alive");
+	if (tus_target(c->head.target)) {
+		reply_field(c, "Tus-Resumable", TUS_VERSION);
+		if (status == 412)
+			reply_field(c, "Tus-Version", TUS_VERSION);
+	}
 	add_origin(c);
 	log_debug("httpd", c->session ? session_id(c->session) : NULL, "reply",
 		  KV_S("request", c->id), KV_I("status", status));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/id.h"
+#include "lib/mem.h"
 
 /* The byte that p stands for, and how many characters it takes; 0: wrong. */
 static size_t
@@ -64,6 +65,21 @@ http_path(const char *target, const char *prefix, struct http_path *out)
 	out->valid = components_valid(out->text);
 	out->folder = out->text[len - 1] == '/';
 	return true;
+}
+
+bool
+http_path_join(struct http_path *out, const char *folder, const char *name)
+{
+	size_t n = strlen(folder);
+	const char *slash = n > 0 && folder[n - 1] == '/' ? "" : "/";
+
+	*out = (struct http_path){ .valid = true };
+	if (str_printf(out->text, sizeof(out->text), "%s%s%s", folder, slash,
+		       name) != 0 ||
+	    !components_valid(out->text))
+		out->valid = false;
+	out->folder = out->text[strlen(out->text) - 1] == '/';
+	return out->valid && !out->folder;
 }
 
 bool

@@ -21,6 +21,13 @@ struct http_path {
 };
 bool http_path(const char *target, const char *prefix, struct http_path *out);
 
+/*
+ * The path of a name within a folder, both not encoded; false: no name here.
+ * name may have folders in it.
+ */
+bool http_path_join(struct http_path *out, const char *folder,
+		    const char *name);
+
 /* One value of the query, not decoded: false: it is not there, or too long. */
 bool http_query(const char *target, const char *key, char *out, size_t size);
 
