@@ -10,9 +10,10 @@ BEGIN {
 	uses["ftpd"] = "bridge auth lib"
 	uses["httpd"] = "bridge auth lib"
 	uses["daemon"] = "sftpd ftpd httpd bridge auth lib"
+	uses["probe"] = "lib"
 	uses["ctl"] = "bridge auth lib"
 	uses["bench"] = "daemon sftpd ftpd httpd bridge auth lib tests"
-	uses["tests"] = uses["bench"] " bench ctl"
+	uses["tests"] = uses["bench"] " bench ctl probe"
 }
 
 function complain(text)
