@@ -296,6 +296,7 @@ sections_read(struct settings *s)
 {
 	daemon_read(s);
 	bridge_config_read(s->conf, &s->bridge);
+	probe_config_read(s->conf, &s->probe);
 	limits_read(s);
 	stores_read(s);
 	outbox_config_read(s->conf, s->bridge.node, &s->events);
@@ -347,6 +348,7 @@ settings_unref(struct settings *s)
 		httpd_config_free(&s->http);
 	bridge_config_free(&s->bridge);
 	outbox_config_free(&s->events);
+	probe_config_free(&s->probe);
 	conf_free(s->conf);
 	free(s->users_file);
 	free(s->user);

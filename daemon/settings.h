@@ -15,6 +15,7 @@
 #include "bridge/bridge.h"
 #include "bridge/ledger.h"
 #include "bridge/outbox.h"
+#include "bridge/probe.h"
 #include "daemon/listener.h"
 #include "ftpd/ftpd.h"
 #include "httpd/httpd.h"
@@ -55,6 +56,7 @@ struct settings {
 	struct outbox_config events; /* [events] and [sink.NAME] */
 	bool has_sftp, has_ftp,
 		has_http; /* listened on, or a section is there */
+	struct probe_config probe;
 	struct sftpd_config sftp;
 	struct ftpd_config ftp;
 	struct httpd_config http;

@@ -12,6 +12,7 @@
 
 #define HELD_MAX 64
 #define NAME_BYTES 16
+#define PUT_MAX (1 << 30)
 
 struct fake_store fake_store;
 static struct store_call *held[HELD_MAX];
@@ -115,6 +116,16 @@ answer_list(struct store_call *c)
 }
 
 static void
+answer_put(struct store_call *c)
+{
+	struct store_result res = { .err = ERR_OK };
+
+	str_copy(fake_store.put_key, sizeof(fake_store.put_key), c->key);
+	fake_store.put_len = c->body.len;
+	store_call_done(c, &res);
+}
+
+static void
 carry_out(struct store_call *c)
 {
 	bool broken = fails(c);
@@ -125,6 +136,8 @@ carry_out(struct store_call *c)
 		store_call_fail(c, fake_store.fail_err, NULL);
 	else if (c->kind == STORE_CALL_HEAD)
 		answer_head(c);
+	else if (c->kind == STORE_CALL_PUT)
+		answer_put(c);
 	else
 		answer_list(c);
 }
@@ -172,9 +185,9 @@ fake_store_answer(unsigned n)
 static enum err
 fake_open(struct store *s, struct conf *conf, const char *section)
 {
-	(void)s;
 	(void)conf;
 	(void)section;
+	s->limits.put_max = PUT_MAX;
 	return ERR_OK;
 }
 
@@ -191,7 +204,8 @@ static const struct store_ops ops = {
 	.close = fake_close,
 	.start = { [STORE_CALL_HEAD] = fake_start,
 		   [STORE_CALL_GET] = fake_start,
-		   [STORE_CALL_LIST] = fake_start },
+		   [STORE_CALL_LIST] = fake_start,
+		   [STORE_CALL_PUT] = fake_start },
 	.cancel = fake_cancel,
 };
 

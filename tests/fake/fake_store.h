@@ -26,8 +26,10 @@ struct fake_store {
 
 	/* What was seen. */
 	unsigned started[STORE_CALLS], cancelled[STORE_CALLS];
-	unsigned live, most_live; /* GETs and LISTs under way */
-	uint64_t bytes;		  /* sent by GETs */
+	unsigned live, most_live;	 /* GETs and LISTs under way */
+	uint64_t bytes;			 /* sent by GETs */
+	char put_key[STORE_KEY_MAX + 1]; /* of the last PUT; it is not kept */
+	uint64_t put_len;
 };
 extern struct fake_store fake_store;
 

@@ -338,6 +338,31 @@ sample_read(const char *path)
 	return all;
 }
 
+static void
+test_probe_has_settings_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(load(f, "", ""), ERR_OK);
+	assert_false(f->s->probe.enabled);
+	assert_null(f->s->probe.thumbnails);
+	assert_int_equal(load(f, "",
+			      "[probe]\nenabled = yes\nprogram = /bin/true\n"
+			      "cpu_time = 1500ms\nthumbnails = yes\n"
+			      "thumbnail_prefix = small/\n"),
+			 ERR_OK);
+	assert_int_equal(f->s->probe.cpu_s, 2);
+	assert_string_equal(f->s->probe.thumbnails, "small/");
+	complains_once(f, "[probe]\nenabled = yes\nprogram = /no/such\n",
+		       "[probe] program: found \"/no/such\", expected the "
+		       "absolute path of sluice-probe");
+	complains_once(f, "[probe]\nthumbnail_prefix = /small/\n",
+		       "[probe] thumbnail_prefix: found \"/small/\", expected");
+	complains_once(f, "[probe]\nthumbnail_prefix = a/../b/\n",
+		       "[probe] thumbnail_prefix: found \"a/../b/\"");
+	complains_once(f, "[probe]\nmemory = 1M\n", "[probe] memory: ");
+}
+
 /* What the sample says about keys is true of the code, and not outdated. */
 static void
 test_keys_of_the_sample_are_known(void **state)
@@ -462,6 +487,7 @@ main(void)
 		TEST(test_users_are_checked_against_the_stores),
 		TEST(test_file_that_is_not_there_is_one_complaint),
 		TEST(test_fixed_keys_are_noticed),
+		TEST(test_probe_has_settings_of_its_own),
 		TEST(test_keys_of_the_sample_are_known),
 		TEST(test_one_mistake_is_one_complaint),
 		TEST(test_sinks_are_read_and_checked),
