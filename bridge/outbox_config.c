@@ -128,10 +128,11 @@ static void
 digest_key(void *arg, const char *key)
 {
 	struct digest *d = arg;
-	const char *value = conf_str(d->conf, d->section, key, "");
+	const char *value = conf_peek(d->conf, d->section, key);
 
 	EVP_DigestUpdate(d->ctx, key, strlen(key) + 1);
-	EVP_DigestUpdate(d->ctx, value, strlen(value) + 1);
+	if (value)
+		EVP_DigestUpdate(d->ctx, value, strlen(value) + 1);
 }
 
 static void

@@ -112,13 +112,21 @@ conf_section(const struct conf *c, size_t i)
 }
 
 static struct conf_entry *
-find(const struct conf *c, const char *section, const char *key)
+peek(const struct conf *c, const char *section, const char *key)
 {
 	char *name = conf_name(section, key);
 	struct conf_entry *e;
 
 	HASH_FIND_STR(c->entries, name, e);
 	free(name);
+	return e;
+}
+
+static struct conf_entry *
+find(const struct conf *c, const char *section, const char *key)
+{
+	struct conf_entry *e = peek(c, section, key);
+
 	if (e)
 		e->known = true;
 	return e;
@@ -215,6 +223,14 @@ conf_str(struct conf *c, const char *section, const char *key, const char *def)
 	const char *value = value_of(c, lookup(c, section, key));
 
 	return value ? value : def;
+}
+
+const char *
+conf_peek(struct conf *c, const char *section, const char *key)
+{
+	struct conf_entry *e = peek(c, section, key);
+
+	return value_of(c, e);
 }
 
 const char *

@@ -49,6 +49,9 @@ const char *conf_str(struct conf *c, const char *section, const char *key,
 const char *conf_need(struct conf *c, const char *section, const char *key);
 bool conf_bool(struct conf *c, const char *section, const char *key, bool def);
 
+/* As conf_str() with NULL, for who does not know the key: it stays unknown. */
+const char *conf_peek(struct conf *c, const char *section, const char *key);
+
 struct conf_range {
 	uint64_t def, min, max;
 };

@@ -460,6 +460,9 @@ test_keys_with_a_prefix_are_told_in_order(void **state)
 	conf_keys(c, "S", "x.", on_key, &l);
 	conf_keys(c, "none", "x.", on_key, &l);
 	conf_str(c, "t", "x.d", "");
+	/* Looking is not knowing. */
+	assert_string_equal(conf_peek(c, "s", "z"), "3");
+	assert_null(conf_peek(c, "s", "y"));
 	assert_string_equal(l.text, "x.b=1 x.a=2 X.c=4 ");
 	assert_string_equal(complaints(f), ": [s] z: unknown key (line 4)\n");
 }
