@@ -243,6 +243,12 @@ by_pid(struct children *cs, pid_t pid)
 }
 
 bool
+child_hopeless(const struct child *c)
+{
+	return !c->came_up && (!c->killed || c->deaths + 1 >= CHILD_DEATHS_MAX);
+}
+
+bool
 children_reap(struct children *cs, pid_t pid, int status)
 {
 	struct child *c = by_pid(cs, pid);
@@ -254,6 +260,7 @@ children_reap(struct children *cs, pid_t pid, int status)
 		log_death(cs, c, status);
 	if (c->slot >= 0)
 		ledger_wipe(cs->ledger, c->slot);
+	c->killed = WIFSIGNALED(status);
 	if (c->order || !cs->death(cs->arg, c)) {
 		child_forget(c);
 		return true;
@@ -450,7 +457,7 @@ child_read(struct child *c)
 	} else if (n > 0) {
 		c->beat = clock_ms();
 		if (memchr(bytes, CHILD_READY, (size_t)n))
-			c->ready = true;
+			c->ready = c->came_up = true;
 	}
 }
 

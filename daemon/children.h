@@ -45,6 +45,8 @@ struct child {
 	pid_t pid;		   /* 0: dead, to be started again */
 	int fd;			   /* the master's end; its end tells too */
 	bool ready;
+	bool came_up;		/* was ready, in this life or one before */
+	bool killed;		/* its last life ended by a signal */
 	enum child_order order; /* the last one given */
 	unsigned deaths;	/* in a row, soon after the start */
 	/* All clock_ms(); 0: not set. */
@@ -55,6 +57,15 @@ struct children;
 
 /* Runs in the child: lets go of the master's things, works, returns a code. */
 typedef int children_run_fn(void *arg, const struct child *c, int fd);
+
+/* A child that dies so often before it is ready will never be. */
+#define CHILD_DEATHS_MAX 5
+
+/*
+ * Whether a child that is gone would not come up next time either: it ended by
+ * itself, and has said why, or was killed again and again; and was never ready.
+ */
+bool child_hopeless(const struct child *c);
 
 /* A child that was not told to leave is gone. True: start it again. */
 typedef bool children_death_fn(void *arg, const struct child *c);

@@ -273,14 +273,17 @@ child_run(void *arg, const struct child *c, int fd)
 	return worker_run(&env);
 }
 
-/* A child of a generation that comes up ends the bring-up with its death. */
+/*
+ * A child of a generation that comes up ends the bring-up only if another try
+ * would end like this one.
+ */
 static bool
 on_death(void *arg, const struct child *c)
 {
 	struct master *m = arg;
 
 	if (m->up.step != BRINGUP_NONE &&
-	    c->generation == m->up.next.generation) {
+	    c->generation == m->up.next.generation && child_hopeless(c)) {
 		bringup_fail(m, ERR_IO,
 			     c->kind == CHILD_WORKER
 				     ? "a worker did not come up (see the log)"

@@ -51,9 +51,6 @@ class Faults(threading.Thread):
     def meet(self, name, args):
         gw = self.world.gateway
         try:
-            if not gw.running() and gw.worker_killed_at_start():
-                self.report.count("starts that lost a worker")
-                gw.start()
             if not gw.running():
                 raise Violation(
                     f"the daemon ended by itself: {gw.process.poll()}"

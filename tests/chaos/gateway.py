@@ -65,22 +65,7 @@ class Gateway:
     # --- life
 
     def start(self):
-        """Until it answers. One that loses a worker on its way up ends, for
-        a service manager to start it again: so it is here."""
-        for _ in range(4):
-            try:
-                return self.start_once()
-            except Violation:
-                if self.running() or not self.worker_killed_at_start():
-                    raise
-                self.world.report.count("starts that lost a worker")
-        return self.start_once()
-
-    def worker_killed_at_start(self):
-        tail = self.tail()
-        return "event=start_failed" in tail and "signal=9" in tail
-
-    def start_once(self):
+        """Until it answers, whoever of its children is killed meanwhile."""
         began = time.monotonic()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
