@@ -4,6 +4,10 @@
 They are killed while they run, or meet what else goes on, and then go on by
 their own means where that is safe: with an old object beside, a program
 cannot tell its upload from it.
+
+lftp uploads under a temporary name: when it loses its connection behind the
+end of a file it ends the next attempt after a few blocks, as if they were all
+of it, and then waits for ever (doc/clients.md).
 """
 import os
 import signal
@@ -13,15 +17,16 @@ import time
 from model import Violation
 from sftp import CREAT, WRITE, Broken, Refused
 
+LFTP = "set net:max-retries 1; set xfer:use-temp-file yes; "
 COMMANDS = {
     "sftp": ('sftp_batch <<<"put $1 $2"', 'sftp_batch <<<"reput $1 $2"'),
     "lftp-sftp": (
-        'lftp_do sftp "set net:max-retries 1; put $1 -o $2"',
-        'lftp_do sftp "set net:max-retries 1; put -c $1 -o $2"',
+        f'lftp_do sftp "{LFTP}put $1 -o $2"',
+        f'lftp_do sftp "{LFTP}put -c $1 -o $2"',
     ),
     "lftp-ftps": (
-        'lftp_do ftps "set net:max-retries 1; put $1 -o $2"',
-        'lftp_do ftps "set net:max-retries 1; put -c $1 -o $2"',
+        f'lftp_do ftps "{LFTP}put $1 -o $2"',
+        f'lftp_do ftps "{LFTP}put -c $1 -o $2"',
     ),
     "curl-ftps": (
         'curl_do ftps "$2" -T "$1"',
@@ -29,6 +34,8 @@ COMMANDS = {
     ),
 }
 TRIES = 8
+PATIENCE = 120  # seconds
+LFTP_PATIENCE = 30
 
 
 def start(actor, script, source, path):
@@ -51,7 +58,7 @@ def kill(process):
     process.wait()
 
 
-def run(actor, script, source, path, killed):
+def run(actor, script, source, path, killed, patience):
     """True when the program says that all went well."""
     process = start(actor, script, source, path)
     if killed:
@@ -61,8 +68,9 @@ def run(actor, script, source, path, killed):
         kill(process)
         return False
     try:
-        return process.wait(120) == 0
+        return process.wait(patience) == 0
     except subprocess.TimeoutExpired:
+        actor.report.count("programs that hung")
         kill(process)
         return False
 
@@ -93,11 +101,9 @@ def check(actor, path, g, kind, source):
 
 def upload(actor, path):
     report, rng = actor.report, actor.rng
-    kinds = list(COMMANDS)
-    if not actor.world.args.lftp_sftp:
-        kinds.remove("lftp-sftp")
-    kind = rng.choice(kinds)
+    kind = rng.choice(list(COMMANDS))
     put, resume = COMMANDS[kind]
+    patience = LFTP_PATIENCE if "lftp" in kind else PATIENCE
     g = actor.world.maker.make(max(1, min(actor.size(), 60_000_000)))
     source = f"{actor.world.dir}/source.{actor.number}"
     g.resent = True  # a program may send it again without a word
@@ -105,9 +111,11 @@ def upload(actor, path):
     may_resume = path.may() == {None} and not path.dirty
     report.count("uploads begun")
     path.asked(g)
+    if "lftp" in kind:
+        path.widen(None)  # it may remove the old object before its RENAME
     try:
         killed = rng.random() < 0.4
-        if run(actor, put, source, path.name, killed):
+        if run(actor, put, source, path.name, killed, patience):
             path.told(g)
             check(actor, path, g, kind, source)
             report.count("uploads")
@@ -117,7 +125,7 @@ def upload(actor, path):
             if actor.world.stopping.is_set():
                 break
             killed = rng.random() < 0.2
-            went = run(actor, resume, source, path.name, killed)
+            went = run(actor, resume, source, path.name, killed, patience)
             try:
                 if confirmed(actor, path, g):
                     path.told(g)
