@@ -172,6 +172,12 @@ def leftovers(world):
     left = wait_for(100, view.multipart_uploads)
     if left:
         report.violation(f"multipart uploads left over: {left}")
+    if hasattr(view, "parts_of_nobody"):
+        # What a killed process sent behind an abort is found by nobody.
+        left = wait_for(60, view.parts_of_nobody)
+        report.count("sets of segments left in the store", len(left))
+        for name in left:
+            report.say(f"  {name}")
     spool = world.env["T"] + "/spool"
 
     def segments():

@@ -5,16 +5,26 @@ import os
 import signal
 import subprocess
 import time
+import urllib.parse
 import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Requests, as method and pattern of path and query.
-CREATE = ("POST", r"[?&]uploads")
-COMPLETE = ("POST", r"uploadId=")
-PART = ("PUT", r"partNumber=")
-PUT = ("PUT", r"^[^?]*$")
-ANY = (None, "")
+S3 = {
+    "create": ("POST", r"[?&]uploads"),
+    "complete": ("POST", r"uploadId="),
+    "part": ("PUT", r"partNumber="),
+    "put": ("PUT", r"^[^?]*$"),
+    "any": (None, ""),
+}
+SWIFT = {
+    "create": ("PUT", r"_segments/.*/uploads/"),
+    "complete": ("PUT", r"multipart-manifest=put"),
+    "part": ("PUT", r"_segments/.*/segments/"),
+    "put": ("PUT", r"^[^?]*/inbox/[^?]*$"),
+    "any": (None, ""),
+}
 
 
 class StoreFaults:
@@ -32,6 +42,7 @@ class StoreFaults:
 
     def __init__(self, world):
         self.world = world
+        self.requests = SWIFT if world.kind == "swift-native" else S3
         self.process = subprocess.Popen(
             [HERE + "/../fake/fault_proxy", world.env["DIRECT_S3_ENDPOINT"]],
             stdout=subprocess.PIPE,
@@ -39,6 +50,9 @@ class StoreFaults:
         )
         self.url = self.process.stdout.readline().strip()
         world.env["S3_ENDPOINT"] = self.url
+        if "SWIFT_AUTH_URL" in world.env:
+            path = urllib.parse.urlsplit(world.env["SWIFT_AUTH_URL"]).path
+            world.env["SWIFT_AUTH_URL"] = self.url + path
 
     def close(self):
         self.process.terminate()
@@ -55,7 +69,7 @@ class StoreFaults:
             return json.loads(reply.read())
 
     def rule(self, request, times, **what):
-        method, match = request
+        method, match = self.requests[request]
         rule = {"match": match, "times": times, **what}
         if method:
             rule["method"] = method
@@ -72,18 +86,20 @@ class StoreFaults:
         self.clear()
 
     def store_status(self, args):
-        request = args.choice((CREATE, COMPLETE, PART, PUT, ANY))
+        request = args.choice(list(self.requests))
         status = args.choice((500, 503, 503, 429))
-        more = {"seconds": args.choice((1, 2))} if args.random() < 0.5 else {}
-        self.rule(request, args.randint(1, 6), do="status", status=status, **more)
+        more = {"status": status}
+        if args.random() < 0.5:
+            more["seconds"] = args.choice((1, 2))
+        self.rule(request, args.randint(1, 6), do="status", **more)
 
     def store_lost_reply(self, args):
         """It took effect, but nobody hears of it."""
-        request = args.choice((CREATE, CREATE, COMPLETE, COMPLETE, PART, PUT, PUT))
+        request = args.choice(("create", "complete", "put") * 2 + ("part",))
         self.rule(request, args.randint(1, 3), do="cut-reply")
 
     def store_cut(self, args):
-        request = args.choice((PART, PUT))
+        request = args.choice(("part", "put"))
         self.rule(
             request,
             args.randint(1, 3),
@@ -93,21 +109,22 @@ class StoreFaults:
 
     def store_error200(self, args):
         self.rule(
-            COMPLETE,
+            "complete",
             args.randint(1, 2),
             **{"do": "error200", "pass": args.random() < 0.5},
         )
 
     def store_corrupt(self, args):
-        request = args.choice((PART, PUT))
+        request = args.choice(("part", "put"))
         self.rule(request, 1, do="corrupt", bytes=args.choice((0, 500)))
 
     def store_etag(self, args):
-        self.rule(args.choice((PART, PUT)), 1, do="etag")
+        self.rule(args.choice(("part", "put")), 1, do="etag")
         self.world.lied_at = time.monotonic()
 
     def store_slow(self, args):
-        self.rule(ANY, args.randint(3, 20), do="delay", seconds=args.choice((0.5, 3)))
+        seconds = args.choice((0.5, 3))
+        self.rule("any", args.randint(3, 20), do="delay", seconds=seconds)
 
     def store_stopped(self, args):
         """SIGSTOP: connections are taken, and nothing is answered."""

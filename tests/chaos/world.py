@@ -61,7 +61,7 @@ class World:
         if server:
             env["S3_PREFIX"] = os.path.basename(self.dir) + "/"
             for key in list(env):
-                if key.startswith("S3_"):
+                if key.startswith(("S3_", "SWIFT_")):
                     env["DIRECT_" + key] = env[key]
         return env
 
