@@ -13,10 +13,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-/*
- * Names of one upload's segments, or of all. As many as the folder holds,
- * which the spool's quota bounds.
- */
+/* As many names as the folder holds, which the spool's quota bounds. */
 struct names {
 	struct entry {
 		char name[SPOOL_NAME_MAX];
@@ -31,7 +28,7 @@ names_add(struct names *n, const char *name, off_t size)
 	struct entry *e;
 
 	if (n->count == n->room) {
-		n->room = n->room ? 2 * n->room : 64;
+		n->room = n->room ? 2 * n->room : 16;
 		n->at = mem_resize(n->at, n->room * sizeof(*n->at));
 	}
 	e = &n->at[n->count++];
@@ -39,24 +36,15 @@ names_add(struct names *n, const char *name, off_t size)
 	e->bytes = size > SEGMENT_HEADER ? (uint64_t)size - SEGMENT_HEADER : 0;
 }
 
-static void
-names_entry(struct names *n, int dirfd_, const char *name, const char *upload)
+/* Called with each segment's name. */
+typedef void entry_fn(void *arg, int dirfd, const char *name,
+		      const struct segment_id *id);
+
+/* Takes over fd. */
+static enum err
+folder_list(int fd, entry_fn *fn, void *arg)
 {
 	struct segment_id id;
-	struct stat st;
-
-	if (spool_name_parse(name, &id) != ERR_OK)
-		return;
-	if (upload && strcmp(upload, id.upload) != 0)
-		return;
-	if (fstatat(dirfd_, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		names_add(n, name, st.st_size);
-}
-
-/* upload NULL: all. Takes over fd. */
-static enum err
-names_list(struct names *n, int fd, const char *upload)
-{
 	struct dirent *e;
 	enum err err = ERR_OK;
 	DIR *d;
@@ -71,12 +59,24 @@ names_list(struct names *n, int fd, const char *upload)
 		e = readdir(d);
 		if (!e)
 			break;
-		names_entry(n, dirfd(d), e->d_name, upload);
+		if (spool_name_parse(e->d_name, &id) == ERR_OK)
+			fn(arg, dirfd(d), e->d_name, &id);
 	}
 	if (errno != 0)
 		err = ERR_IO;
 	closedir(d);
 	return err;
+}
+
+static void
+add_with_size(void *arg, int dirfd_, const char *name,
+	      const struct segment_id *id)
+{
+	struct stat st;
+
+	(void)id;
+	if (fstatat(dirfd_, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		names_add(arg, name, st.st_size);
 }
 
 static int
@@ -97,7 +97,7 @@ spool_walk(const char *dir, spool_walk_fn *fn, void *arg)
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? ERR_NOT_FOUND : err_from_errno(errno);
-	err = names_list(&n, fd, NULL);
+	err = folder_list(fd, add_with_size, &n);
 	if (n.count > 0)
 		qsort(n.at, n.count, sizeof(*n.at), by_name);
 	for (size_t i = 0; err == ERR_OK && i < n.count;) {
@@ -119,12 +119,14 @@ spool_walk(const char *dir, spool_walk_fn *fn, void *arg)
  * what is open, unlinks the rest; the pool closes what was unlinked, which is
  * when the disk's blocks go, and makes the folder's change durable, so that a
  * power failure does not bring an old segment back. The last two take turns,
- * a few files at a time.
+ * a few files at a time. All that wait when a listing begins share it: behind a
+ * crash a thousand uploads are asked for in a folder of a thousand segments.
  */
 #define REMOVE_AT_ONCE 32
 
 struct remove_job {
-	struct work work; /* first */
+	struct work work;	   /* first */
+	struct remove_job *sharer; /* of the same listing */
 	struct spool *spool;
 	char upload[ID_LEN + 1];
 	struct names names;
@@ -197,15 +199,104 @@ remove_unlink(struct work *w)
 	work_submit(j->spool->pool, &j->work);
 }
 
-static void
-remove_list(struct work *w)
+struct listing {
+	struct work work; /* first */
+	struct spool *spool;
+	struct remove_job *jobs, **sorted;
+	size_t n;
+};
+
+static int
+by_upload(const void *a, const void *b)
 {
-	struct remove_job *j = (struct remove_job *)w;
+	const struct remove_job *const *x = a, *const *y = b;
+
+	return strcmp((*x)->upload, (*y)->upload);
+}
+
+static int
+upload_cmp(const void *key, const void *at)
+{
+	const struct remove_job *const *j = at;
+
+	return strcmp(key, (*j)->upload);
+}
+
+/* Two may ask for the same upload: each gets its names. */
+static void
+listing_entry(void *arg, int dirfd_, const char *name,
+	      const struct segment_id *id)
+{
+	struct listing *l = arg;
+	struct remove_job **end = l->sorted + l->n, **at;
+
+	(void)dirfd_;
+	at = bsearch(id->upload, l->sorted, l->n, sizeof(struct remove_job *),
+		     upload_cmp);
+	while (at && at > l->sorted && !upload_cmp(id->upload, at - 1))
+		at--;
+	for (; at && at < end && !upload_cmp(id->upload, at); at++)
+		names_add(&(*at)->names, name, 0);
+}
+
+static void
+listing_run(struct work *w)
+{
+	struct listing *l = (struct listing *)w;
+	struct remove_job *j;
+	enum err err = ERR_IO;
+	size_t i = 0;
 	int fd;
 
 	CRASH_POINT("spool", "remove", "before");
-	fd = openat(j->spool->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	j->err = fd < 0 ? ERR_IO : names_list(&j->names, fd, j->upload);
+	for (j = l->jobs; j; j = j->sharer)
+		l->sorted[i++] = j;
+	qsort(l->sorted, l->n, sizeof(struct remove_job *), by_upload);
+	fd = openat(l->spool->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		err = folder_list(fd, listing_entry, l);
+	for (j = l->jobs; j; j = j->sharer)
+		j->err = err;
+}
+
+static void listing_start(struct spool *s);
+
+static void
+listing_done(struct work *w)
+{
+	struct listing *l = (struct listing *)w;
+	struct spool *s = l->spool;
+	struct remove_job *j, *next;
+
+	s->listing = false;
+	for (j = l->jobs; j; j = next) {
+		next = j->sharer;
+		remove_unlink(&j->work);
+	}
+	free(l->sorted);
+	free(l);
+	if (s->removing && !s->listing)
+		listing_start(s);
+	spool_unref(s);
+}
+
+static void
+listing_start(struct spool *s)
+{
+	struct listing *l = mem_alloc(sizeof(*l));
+	struct remove_job *j;
+
+	l->work.run = listing_run;
+	l->work.done = listing_done;
+	l->spool = s;
+	l->jobs = s->removing;
+	s->removing = NULL;
+	s->listing = true;
+	for (j = l->jobs; j; j = j->sharer)
+		l->n++;
+	l->sorted = mem_array(l->n, sizeof(struct remove_job *));
+	spool_ref(s);
+	work_submit(s->pool, &l->work);
 }
 
 void
@@ -218,8 +309,10 @@ spool_remove(struct spool *s, const char *upload, segment_done_fn *fn,
 	str_copy(j->upload, sizeof(j->upload), upload);
 	j->fn = fn;
 	j->arg = arg;
-	j->work.run = remove_list;
 	j->work.done = remove_unlink;
+	j->sharer = s->removing;
+	s->removing = j;
 	spool_ref(s);
-	work_submit(s->pool, &j->work);
+	if (!s->listing)
+		listing_start(s);
 }

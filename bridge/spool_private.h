@@ -47,6 +47,8 @@ struct spool {
 	uint64_t slack;	     /* in reused files of parts hardly begun */
 	struct segment *segments;
 	struct spool_opening *opening;
+	struct remove_job *removing; /* wait for the next listing */
+	bool listing;
 	unsigned refs; /* the owner and every job */
 	bool closed;
 	bool full;	  /* logged: the disk takes no more */
