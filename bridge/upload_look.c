@@ -119,6 +119,7 @@ look_locked_found(void *arg, const struct journal_reply *r)
 	}
 	upload_load(u, r->upload, r->parts, r->nparts);
 	view_row(&l->view, &u->row, l->user, l->name.path);
+	u->only_looked = true;
 	upload_recover(u, look_recovered, l);
 }
 

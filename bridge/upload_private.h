@@ -28,7 +28,8 @@
 #define UPLOAD_TICK_MS 200
 #define UPLOAD_PARK_MS 2000 /* how long parking waits for a Create */
 #define UPLOAD_CLOCK_SLACK_MS (15 * 60000) /* the store's clock may differ */
-#define UPLOAD_RECOVER_MS 5000 /* how often orphaned rows are looked for */
+#define UPLOAD_RECOVER_MS 5000	/* how often orphaned rows are looked for */
+#define UPLOAD_ABANDONED_MAX 32 /* that are being parked in one worker */
 
 enum useg_state {
 	USEG_FILLING, /* bytes arrive */
@@ -102,8 +103,10 @@ struct upload {
 	struct uploads *all;
 	struct upload *prev, *next;
 	struct journal_upload row;
-	bool in_journal; /* J(open) was committed, or is queued */
-	bool loaded;	 /* from the journal: segments may lie about */
+	bool in_journal;  /* J(open) was committed, or is queued */
+	bool loaded;	  /* from the journal: segments may lie about */
+	bool abandoned;	  /* nobody asks for it: its worker is gone */
+	bool only_looked; /* let go once its offset is known */
 	struct user *user;
 	char session[16];
 	struct store *store;
@@ -247,7 +250,8 @@ struct uploads {
 	struct bridge *b;
 	struct upload *list;
 	unsigned count;
-	unsigned calls; /* not delivered yet, dropped ones among them */
+	unsigned abandoned; /* of them */
+	unsigned calls;	    /* not delivered yet, dropped ones among them */
 	struct keyer *keyers;
 	struct abort_job *aborts;
 	struct loop_timer *tick;

@@ -110,7 +110,32 @@ spool_swept(void *arg, enum err err)
 	recover_done(r, r->err);
 }
 
-/* Every segment of use is open now; the rest must never be read again. */
+static void
+looked_recorded(struct upload *u, enum err err, void *arg)
+{
+	struct recovering *r = arg;
+
+	(void)u;
+	(void)err; /* the next one finds out the same */
+	recover_done(r, r->err);
+}
+
+/* Whoever comes next reads what was found out: it is recorded by then. */
+static void
+looked(struct recovering *r)
+{
+	struct upload *u = r->u;
+
+	if (u->commits)
+		commit_send(commit_new(u, JSET_VERIFIED), looked_recorded, r);
+	else
+		recover_done(r, r->err);
+}
+
+/*
+ * Every segment of use is open now; the rest must never be read again by whoever
+ * drives the upload. Who only wants to know its end need not wait for that.
+ */
 static void
 walked(struct recovering *r, enum err err)
 {
@@ -124,6 +149,10 @@ walked(struct recovering *r, enum err err)
 	}
 	if (err == ERR_OK && u->row.state != UPLOAD_SEALED)
 		drop_parts_from(u, r->no);
+	if (err == ERR_OK && u->only_looked) {
+		looked(r);
+		return;
+	}
 	spool_remove(u->all->b->spool, u->row.id, spool_swept, r);
 }
 
@@ -175,6 +204,22 @@ single_seen(void *arg, const struct store_result *res)
 	}
 }
 
+/*
+ * An open row's one PUT may have been sent. Not if nobody had asked to close
+ * it, which a LIVE record of this boot knows: then bytes are not synced.
+ */
+static bool
+maybe_put(const struct upload *u)
+{
+	struct segment *first = u->segs ? u->segs->seg : NULL;
+
+	if (u->row.state != UPLOAD_OPEN || *u->row.backend_id ||
+	    u->row.flags & UPLOAD_TEMP)
+		return false;
+	return !u->abandoned || !first || !segment_unsynced(first) ||
+	       segment_flags(first) & SEGMENT_CLOSING;
+}
+
 static void
 walk_ended(struct recovering *r)
 {
@@ -183,8 +228,7 @@ walk_ended(struct recovering *r)
 	u->end = r->off;
 	if (u->row.state == UPLOAD_CLOSING)
 		resume_closing(r);
-	else if (u->row.state == UPLOAD_OPEN && !*u->row.backend_id &&
-		 !(u->row.flags & UPLOAD_TEMP))
+	else if (maybe_put(u))
 		u->op = store_head(u->store, u->row.key, single_seen, r);
 	else
 		walked(r, ERR_OK);
@@ -362,7 +406,7 @@ upload_recover(struct upload *u, recover_fn *fn, void *arg)
 		u->end = u->row.end;
 		publish_complete(u);
 		recover_done(r, ERR_PUBLISHING);
-	} else if (*u->row.backend_id && u->nparts &&
+	} else if (*u->row.backend_id && u->nparts && !u->abandoned &&
 		   (age < 0 || age >= u->all->b->config->verify_after_ms)) {
 		u->op = store_list_parts(u->store, t, cross_checked, r);
 	} else {
