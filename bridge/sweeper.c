@@ -79,51 +79,6 @@ expired(void *arg, enum err err, const char *why)
 	sweep_next(s);
 }
 
-/* An open upload whose worker is gone: its time begins to run. */
-
-static void
-orphan_recovered(struct upload *u, enum err err, void *arg)
-{
-	(void)arg;
-	if (err == ERR_PUBLISHING)
-		return; /* the one PUT had been done */
-	if (err)
-		upload_end(u);
-	else
-		upload_park(u, ERR_OK, "its worker is gone");
-}
-
-static void
-orphan_read(void *arg, const struct journal_reply *r)
-{
-	struct upload *u = arg;
-
-	u->busy--;
-	if (r->err || !r->upload || r->upload->state != UPLOAD_OPEN) {
-		upload_end(u);
-		return;
-	}
-	upload_load(u, r->upload, r->parts, r->nparts);
-	str_copy(u->session, sizeof(u->session), PART);
-	upload_recover(u, orphan_recovered, NULL);
-}
-
-static void
-orphan_park(struct sweeper *s, const struct journal_upload *row)
-{
-	struct uploads *us = s->us;
-	struct store *store = bridge_store(us->b, row->store);
-	struct keylock *lock;
-	struct upload *u;
-
-	if (!store ||
-	    keylock_take(us->b->locks, row->store, row->key, &lock) != ERR_OK)
-		return;
-	u = upload_new(us, store, row->key, lock);
-	u->busy++;
-	journal_find(us->b->journal, row->store, row->key, orphan_read, u);
-}
-
 /* A sealed upload that nobody renames: told once, never ended. */
 
 static bool
@@ -223,8 +178,6 @@ deal_with(struct sweeper *s, const struct journal_upload *row)
 		upload_expire_row(s->us, row, before, expired, s);
 		return true;
 	}
-	if (row->state == UPLOAD_OPEN)
-		orphan_park(s, row);
 	return is_unclaimed(s, row) && unclaimed_report(s, row);
 }
 

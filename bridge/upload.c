@@ -221,6 +221,7 @@ upload_free(struct upload *u)
 	if (u->next)
 		u->next->prev = u->prev;
 	us->count--;
+	us->abandoned -= u->abandoned;
 	loop_timer_free(u->commit_timer);
 	loop_timer_free(u->retry);
 	loop_timer_free(u->rate_timer);

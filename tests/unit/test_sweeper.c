@@ -164,24 +164,6 @@ test_many_parked_uploads_end_in_one_sweep(void **state)
 }
 
 static void
-test_open_upload_without_a_driver_is_parked(void **state)
-{
-	struct session *s = world_login("ann");
-	struct vfs_stat st;
-
-	(void)state;
-	broken(s, "/a", 3 * PART + 1);
-	set_back("state = 0, parked_at", 9 * DAY_MS, "1");
-	sweep();
-	settle();
-	assert_int_equal(count_rows("state = 1"), 1);
-	sweep(); /* its time has only begun */
-	assert_int_equal(do_stat(s, "/a", &st), ERR_OK);
-	assert_int_equal(st.size, 3 * PART + 1);
-	world_logout(s);
-}
-
-static void
 test_open_upload_with_a_driver_stays_open(void **state)
 {
 	struct session *s = world_login("ann");
@@ -415,6 +397,24 @@ test_drain_in_a_sweep_is_clean(void **state)
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
+static void
+test_upload_of_a_dead_worker_has_time_from_its_parking(void **state)
+{
+	struct session *s = world_login("ann");
+	struct vfs_stat st;
+
+	(void)state;
+	broken(s, "/a", 3 * PART + 1);
+	set_back("state = 0, parked_at", 9 * DAY_MS, "1");
+	uploads_recover(w.b->uploads);
+	while (count_rows("state = 1") == 0)
+		world_run(20);
+	sweep(); /* its time has only begun */
+	assert_int_equal(do_stat(s, "/a", &st), ERR_OK);
+	assert_int_equal(st.size, 3 * PART + 1);
+	world_logout(s);
+}
+
 int
 main(void)
 {
@@ -423,7 +423,6 @@ main(void)
 		TEST(test_parked_upload_stays_before_its_time_is_up),
 		TEST(test_resumed_upload_is_not_ended),
 		TEST(test_many_parked_uploads_end_in_one_sweep),
-		TEST(test_open_upload_without_a_driver_is_parked),
 		TEST(test_open_upload_with_a_driver_stays_open),
 		TEST(test_sealed_upload_is_reported_once_and_kept),
 		TEST(test_hidden_object_goes_when_its_delete_had_failed),
@@ -434,6 +433,7 @@ main(void)
 		TEST(test_segments_without_a_row_are_removed_in_time),
 		TEST(test_segments_of_a_live_upload_stay),
 		TEST(test_drain_in_a_sweep_is_clean),
+		TEST(test_upload_of_a_dead_worker_has_time_from_its_parking),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bridge/spool_private.h"
+
 #define NEW (VFS_CREAT | VFS_TRUNC)
 
 static void
@@ -342,6 +344,67 @@ check_killed_in_close(size_t n, enum store_call_kind kind, bool after)
 	check_clean();
 }
 
+/* In a child that is killed with its client still sending. */
+static void
+killed_while_taking(size_t n)
+{
+	struct session *s;
+	struct writer x;
+
+	world_open();
+	s = world_login("ann");
+	if (writer_open(&x, s, "/k", NEW, 0) || writer_write(&x, 0, n, 6))
+		_exit(1);
+	raise(SIGKILL);
+}
+
+/* What a dead worker had not synced yet is synced for it. */
+static void
+check_abandoned_outlives_the_power(size_t n)
+{
+	const unsigned char next_boot[SEGMENT_BOOT_LEN] = { 1, 2, 3 };
+	struct session *s;
+	struct vfs_stat st;
+	uint64_t rounds = 0;
+	int status;
+	pid_t pid;
+
+	world_close();
+	pid = fork();
+	if (pid == 0) {
+		killed_while_taking(n);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	world_open();
+	uploads_recover(w.b->uploads);
+	while (!count_rows("state = 1") && rounds++ < 200)
+		world_run(50);
+	world_close();
+	spool_test_boot(next_boot);
+	world_open();
+	spool_test_boot(NULL);
+	s = world_login("ann");
+	assert_int_equal(do_stat(s, "/k", &st), ERR_OK);
+	assert_int_equal(st.size, n);
+	world_logout(s);
+}
+
+static void
+test_abandoned_file_outlives_a_loss_of_power(void **state)
+{
+	(void)state;
+	check_abandoned_outlives_the_power(1000);
+}
+
+static void
+test_abandoned_parts_outlive_a_loss_of_power(void **state)
+{
+	(void)state;
+	check_abandoned_outlives_the_power(3 * PART + 5);
+}
+
 static void
 test_killed_before_the_put_is_published_later(void **state)
 {
@@ -406,6 +469,8 @@ main(void)
 		TEST(test_multipart_upload_that_vanishes_in_use_is_noticed),
 		TEST(test_upload_lost_at_complete_is_told),
 		TEST(test_store_down_keeps_offset_and_bytes),
+		TEST(test_abandoned_file_outlives_a_loss_of_power),
+		TEST(test_abandoned_parts_outlive_a_loss_of_power),
 		TEST(test_killed_before_the_put_is_published_later),
 		TEST(test_killed_after_the_put_is_published_later),
 		TEST(test_killed_before_complete_is_published_later),
