@@ -328,11 +328,12 @@ class Upload:
         if lied and lied > p.log[0][0] - 60:
             self.low = 0
             return 0  # a part that Complete refuses must come again
-        lost = self.world.power_lost_at
-        if lost and lost > p.log[0][0]:
-            self.low = 0
-            return p.acked_at(self.world.synced_at(lost))
-        return p.acked
+        kept = p.acked
+        for lost in self.world.power_losses:
+            if lost > p.log[0][0]:
+                self.low = 0
+                kept = min(kept, p.acked_at(self.world.synced_at(lost)))
+        return kept
 
     def gone(self, least):
         asked = self.g in self.path.pending or self.g in self.path.unknown

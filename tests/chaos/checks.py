@@ -205,8 +205,12 @@ def leftovers(world):
 
 
 def agreement(world):
-    """sluicectl check mends what the sweeper would, and then finds nothing."""
+    """With the daemon gone, check mends what can be mended, sweep ends what
+    nobody comes back for, a segment that never had a row say; and then check
+    finds nothing."""
+    world.gateway.terminate()
     world.gateway.ctl("check", "--repair")
+    world.gateway.ctl("sweep", "--yes", "--older", "0s")
     out = world.gateway.ctl("check")
     if out.returncode:
         world.report.violation(f"check: {out.stdout}{out.stderr}")

@@ -13,6 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 EIO, ENOSPC, ONE_IN, DELAY, CLOCK, UNDO, HITS = 0, 4, 8, 12, 16, 24, 28
 SPOOL, STATE, OBJECTS = 1, 2, 4  # bits of the folders
 SECTOR = 512
+QUIET = 10  # seconds: the longest back-off of a worker, and a sync
 RECORD = struct.Struct("QQQQ")  # offset, length, bytes that follow, size
 
 
@@ -65,6 +66,8 @@ class Disk:
             f.write(str(uuid.uuid4()) + "\n")
 
     def calm(self):
+        """The clock ends where it is latest: nothing lies ahead of it."""
+        self.set(CLOCK, self.minutes() * 60000)
         for field in (EIO, ENOSPC, DELAY):
             self.set(field, 0)
         (hits,) = struct.unpack_from("I", self.map, HITS)
@@ -90,15 +93,20 @@ class Disk:
         self.set(DELAY, 0)
 
     def clock_jump(self, args):
-        """S3 refuses what is signed a quarter of an hour off."""
-        minutes = 60 if self.world.kind == "local" else 5
+        minutes = self.minutes()
         self.set(CLOCK, args.randint(-minutes, minutes) * 60000)
+
+    def minutes(self):
+        """S3 refuses what is signed a quarter of an hour off."""
+        return 60 if self.world.kind == "local" else 5
 
     def power_loss(self, args):
         """All processes die, and so does what was not synced."""
         gw, world = self.world.gateway, self.world
+        if args.random() < 0.3:
+            self.quiet()
         pids = gw.children()
-        world.power_lost_at = time.monotonic()
+        world.power_losses.append(time.monotonic())
         n = gw.kill_everything()
         gw.wait_gone(pids)
         world.report.count("processes killed", n)
@@ -106,6 +114,14 @@ class Disk:
         world.report.count("writes undone by a loss of power", lost)
         self.new_boot()
         world.report.most("s until log-ins after a start", gw.start())
+
+    def quiet(self):
+        """Long enough for what dead workers left to be synced by others: then
+        it makes no difference who was killed before."""
+        if self.world.stopping.wait(QUIET):
+            return
+        self.world.report.count("losses of power long after a kill")
+        self.world.kills.clear()
 
     def forget(self, args):
         """Plays back a selection of what was not final; says how much."""

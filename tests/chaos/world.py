@@ -35,7 +35,7 @@ class World:
         self.programs = threading.Semaphore(3)
         self.stopping = threading.Event()
         self.stopped_at = None
-        self.power_lost_at = None
+        self.power_losses = []  # when
         self.kills = []  # when
         self.lied_at = None  # the store, about a part
         self.env = self.environment(env)
@@ -166,11 +166,10 @@ class World:
         checks.objects(self)
         checks.leftovers(self)
         checks.events(self)
-        checks.agreement(self)
         pss, fds = checks.resources(self)
         self.report.most("kB of workers at the end", pss)
         self.report.most("descriptors of workers at the end", fds)
-        self.gateway.terminate()
+        checks.agreement(self)
 
     def summary(self):
         r = self.report
