@@ -357,13 +357,13 @@ void journal_forget(struct journal *j, void *arg);
 /*
  * Prunes some hundreds of rows of each table at once; `more`: call again.
  * Ended uploads older than before_ms (unless a hidden object, a source or an
- * orphan still waits for its deletion); events as old that every configured
+ * orphan still waits for its deletion); events before events_ms that every
  * sink is past and that no row waits for; what died before dead_ms; sinks that
- * are not configured and were left before before_ms; the oldest attributes and
+ * are not configured and were left before events_ms; the oldest attributes and
  * media beyond their maxima.
  */
 struct journal_ages {
-	int64_t before_ms, dead_ms; /* Unix ms */
+	int64_t before_ms, events_ms, dead_ms; /* Unix ms */
 	size_t attrs_max, media_max;
 };
 void journal_prune(struct journal *j, const struct journal_ages *ages,

@@ -57,12 +57,12 @@ prune_events(struct journal_sqlite_db *db, const struct journal_ages *ages,
 		return err;
 	sqlite3_bind_int64(st, 1, db->prune_after);
 	sqlite3_bind_int64(st, 2, p.last);
-	sqlite3_bind_int64(st, 3, ages->before_ms);
+	sqlite3_bind_int64(st, 3, ages->events_ms);
 	sqlite3_bind_int64(st, 4, ages->dead_ms);
 	err = journal_sqlite_run(db, st, "prune");
 	db->prune_after = 0;
 	if (err == ERR_OK && p.count == JOURNAL_PRUNE_MAX &&
-	    p.newest_at < ages->before_ms) {
+	    p.newest_at < ages->events_ms) {
 		db->prune_after = p.last;
 		*more = true;
 	}
@@ -91,7 +91,7 @@ journal_sqlite_prune(void *arg, const struct journal_ages *ages, bool *more)
 	*more = false;
 	err = prune(db, STMT_PRUNE_UPLOADS, ages->before_ms, more);
 	if (err == ERR_OK)
-		err = prune_sinks(db, ages->before_ms, more);
+		err = prune_sinks(db, ages->events_ms, more);
 	if (err == ERR_OK)
 		err = prune_events(db, ages, more);
 	if (err == ERR_OK)

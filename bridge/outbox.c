@@ -88,16 +88,18 @@ on_declared(void *arg, const struct journal_reply *r)
 static void
 declare(struct outbox *o)
 {
+	const struct outbox_config *cfg = o->cfg;
 	const char *names[OUTBOX_SINKS_MAX + 1];
-	bool start[OUTBOX_SINKS_MAX + 1];
-	size_t i;
+	bool start[OUTBOX_SINKS_MAX + 1] = { false };
+	size_t n;
 
-	for (i = 0; i < o->nlanes; i++) {
-		names[i] = o->lanes[i].cfg->name;
-		start[i] = o->lanes[i].cfg->from_start;
+	for (n = 0; n < cfg->nsinks; n++) {
+		names[n] = cfg->sinks[n].name;
+		start[n] = cfg->sinks[n].from_start;
 	}
-	journal_sinks_declare(o->env.journal, names, start, o->nlanes,
-			      on_declared, o);
+	if (o->prober)
+		names[n++] = PROBER;
+	journal_sinks_declare(o->env.journal, names, start, n, on_declared, o);
 }
 
 static void
@@ -185,6 +187,18 @@ outbox_new(const struct outbox_env *env, struct sink **sinks,
 	o->timer = loop_timer_new(o->env.loop, on_timer, o);
 	on_timer(o);
 	return o;
+}
+
+unsigned
+outbox_stop(struct outbox *o)
+{
+	unsigned flying = 0;
+	size_t i;
+
+	o->stopping = true;
+	for (i = 0; i < o->nlanes; i++)
+		flying += o->lanes[i].nflying;
+	return flying;
 }
 
 void

@@ -101,12 +101,15 @@ struct outbox_env {
 };
 
 /*
- * sinks[i] belongs to config->sinks[i]; they are the outbox's from now on.
+ * sinks[i] belongs to config->sinks[i]; they are the outbox's from now on. One
+ * that is NULL could not be opened: its events wait.
  * prober finds out about media like a sink of published events, and the others
  * wait for it if the configuration says so; NULL: nobody does.
  */
 struct outbox *outbox_new(const struct outbox_env *env, struct sink **sinks,
 			  struct sink *prober);
+/* Nothing more is sent; the number of events that are under way. */
+unsigned outbox_stop(struct outbox *o);
 /* Gives up what is under way; what was delivered is recorded first. */
 void outbox_free(struct outbox *o);
 /* Looks for new events now; else it does so ten times a second. */

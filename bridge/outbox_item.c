@@ -386,8 +386,8 @@ lane_send(struct lane *l)
 	unsigned limit = l->trial ? 1 : l->concurrency;
 	struct item *it;
 
-	while (l->state == LANE_ON && !l->loading && l->nflying < limit &&
-	       (it = l->ready.first)) {
+	while (!l->o->stopping && l->state == LANE_ON && !l->loading &&
+	       l->nflying < limit && (it = l->ready.first)) {
 		list_remove(&l->ready, it);
 		it->state = ITEM_FLYING;
 		it->chain->busy = true;

@@ -134,7 +134,7 @@ struct outbox {
 	struct lane *prober; /* or NULL; the last of the lanes */
 	int64_t newest;
 	uint64_t touched;
-	bool asking, declared, rows_wanted;
+	bool asking, declared, rows_wanted, stopping;
 	uint64_t ask_until; /* clock: the journal failed */
 	struct outbox_sink_config prober_cfg;
 };

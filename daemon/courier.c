@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "bridge/journal.h"
+#include "daemon/events.h"
 #include "daemon/lifeline.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -15,14 +16,13 @@
 #define PART "courier"
 #define BEAT_MS 1000
 #define CHECKPOINT_MS 5000
-#define PRUNE_MS 3600000		    /* how often */
-#define PRUNE_AFTER_MS (24LL * 3600000)	    /* how long ended rows are kept */
-#define DEAD_AFTER_MS (30 * 24LL * 3600000) /* and dead deliveries */
-#define ATTRS_MAX 1000000		    /* attribute rows kept */
-#define MEDIA_MAX 100000		    /* media rows kept */
-#define PRUNES_MAX 1000			    /* calls in a row: 500,000 rows */
-#define SOUND_MS (24 * 3600000u) /* how often the file is read through */
-#define SOUND_FIRST (128 << 20)	 /* bytes that are read before all else */
+#define PRUNE_MS 3600000		/* how often */
+#define PRUNE_AFTER_MS (24LL * 3600000) /* how long ended rows are kept */
+#define ATTRS_MAX 1000000		/* attribute rows kept */
+#define MEDIA_MAX 100000		/* media rows kept */
+#define PRUNES_MAX 1000			/* calls in a row: 500,000 rows */
+#define SOUND_MS (24 * 3600000u)	/* how often the file is read through */
+#define SOUND_FIRST (128 << 20) /* bytes that are read before all else */
 
 struct courier;
 
@@ -38,6 +38,8 @@ struct courier {
 	struct loop *loop;
 	struct journal *journal;
 	struct lifeline *line;
+	const struct outbox_config *cfg;
+	struct events *events;
 	struct loop_timer *beat;
 	uint64_t checkpoint_at, prune_at; /* clock_ms() */
 	bool checkpointing;
@@ -84,10 +86,13 @@ static void
 prune(struct courier *c)
 {
 	int64_t now = clock_wall_ms();
-	struct journal_ages ages = { .before_ms = now - PRUNE_AFTER_MS,
-				     .dead_ms = now - DEAD_AFTER_MS,
-				     .attrs_max = ATTRS_MAX,
-				     .media_max = MEDIA_MAX };
+	struct journal_ages ages = {
+		.before_ms = now - PRUNE_AFTER_MS,
+		.events_ms = now - (int64_t)c->cfg->keep_ms,
+		.dead_ms = now - (int64_t)c->cfg->keep_dead_ms,
+		.attrs_max = ATTRS_MAX,
+		.media_max = MEDIA_MAX
+	};
 
 	c->prunes++;
 	journal_prune(c->journal, &ages, prune_done, c);
@@ -172,12 +177,23 @@ on_beat(void *arg)
 }
 
 static void
+on_stopped(void *arg)
+{
+	struct courier *c = arg;
+
+	loop_stop(c->loop);
+}
+
+/* What is just being delivered is waited for, so that it need not be again. */
+static void
 on_order(void *arg, enum child_order order)
 {
 	struct courier *c = arg;
 
-	(void)order;
-	loop_stop(c->loop);
+	if (order < CHILD_PARK && c->events)
+		events_stop(c->events, on_stopped, c);
+	else
+		loop_stop(c->loop);
 }
 
 static enum err
@@ -204,7 +220,7 @@ journal_start(struct courier *c, const struct bridge_config *b)
 int
 courier_run(const struct settings *s, int fd)
 {
-	struct courier c = { .journal = NULL };
+	struct courier c = { .cfg = &s->events };
 
 	c.loop = loop_new();
 	c.line = lifeline_new(c.loop, fd, on_order, &c);
@@ -218,7 +234,9 @@ courier_run(const struct settings *s, int fd)
 	c.reading.path = mem_printf("%s/journal.db", s->bridge.state_dir);
 	sound_first(&c);
 	on_beat(&c);
+	c.events = events_new(c.loop, c.journal, s);
 	loop_run(c.loop);
+	events_free(c.events);
 	work_pool_free(c.pool);
 	journal_forget(c.journal, &c);
 	journal_close(c.journal);

@@ -176,6 +176,24 @@ outbox_world_close(struct outbox_world *o)
 	reopen(o->w);
 }
 
+static void
+on_sync(void *arg, const struct journal_reply *r)
+{
+	(void)r;
+	*(bool *)arg = true;
+}
+
+/* The journal answers in the order of the calls, so all others have theirs. */
+static void
+sync_journal(struct world *w)
+{
+	bool done = false;
+
+	journal_sinks(w->journal, SINKS_NEWS, on_sync, &done);
+	while (!done)
+		loop_turn(w->loop, 1000);
+}
+
 void
 outbox_world_run(struct outbox_world *o, unsigned ms_step, unsigned turns)
 {
@@ -184,7 +202,7 @@ outbox_world_run(struct outbox_world *o, unsigned ms_step, unsigned turns)
 	for (; turns > 0; turns--) {
 		world_now += ms_step;
 		outbox_poke(o->outbox);
-		loop_turn(o->w->loop, 10);
+		sync_journal(o->w);
 		for (i = 0; i < o->cfg.nsinks; i++)
 			fake_sink_answer(o->sinks[i]);
 		if (o->prober)

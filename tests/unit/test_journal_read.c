@@ -355,6 +355,7 @@ static bool
 prune(struct world *w, int64_t before, size_t attrs_max)
 {
 	struct journal_ages ages = { .before_ms = before,
+				     .events_ms = before,
 				     .dead_ms = before,
 				     .attrs_max = attrs_max,
 				     .media_max = 10 };
