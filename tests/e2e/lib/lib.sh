@@ -384,8 +384,9 @@ relay_end() {
 }
 
 # cut_at FILE PERCENT COMMAND...: starts an upload of FILE in a process group
-# of its own and comes back when that much of FILE was read. CUT_PID is the
-# group. cut_client kills it.
+# of its own and stops it when that much of FILE was read: however busy the
+# machine is, no more is sent. CUT_PID is the group. cut_client kills it,
+# cut_goes_on lets it go on, as under_way does at once.
 cut_at() {
 	local file=$1 percent=$2
 	shift 2
@@ -399,6 +400,15 @@ cut_at() {
 		cat "$T/cut.out"
 		fail "the upload did not reach $percent %: $*"
 	}
+}
+
+cut_goes_on() {
+	kill -CONT -- "-$CUT_PID"
+}
+
+under_way() {
+	cut_at "$@"
+	cut_goes_on
 }
 
 cut_client() {
@@ -421,6 +431,11 @@ resume_case() {
 		gw_start
 	else
 		cut_client
+		resume_parked() {
+			[ "$(journal_state "$path")" = parked ]
+		}
+		wait_for 20 resume_parked ||
+			fail "after the cut it is $(journal_state "$path")"
 	fi
 	offset=$(remote_size "$path")
 	# What was read of the file but not acknowledged is in flight: OpenSSH
