@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "bridge/journal.h"
+#include "bridge/probe.h"
 #include "bridge/sink.h"
 #include "lib/conf.h"
 #include "lib/loop.h"
@@ -88,6 +89,17 @@ void outbox_event_free(struct outbox_event *e);
 /* What `sluicectl sinks test` sends: type <prefix>.test. */
 void outbox_event_test(struct outbox_event *out,
 		       const struct outbox_config *cfg, const char *sink);
+
+/* A sink that probes what was published; all is borrowed while it lives. */
+struct outbox_prober_env {
+	struct loop *loop;
+	struct journal *journal;
+	struct prober *prober;
+	struct store **stores;
+	size_t nstores;
+	unsigned concurrency; /* probes that run or wait */
+};
+struct sink *outbox_prober_new(const struct outbox_prober_env *env);
 
 struct outbox;
 

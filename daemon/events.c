@@ -28,11 +28,39 @@ struct events {
 	struct work_pool *pool;
 	struct http *http;
 	struct outbox *outbox;
+	struct prober *prober; /* or NULL */
+	struct store *stores[BRIDGE_STORES_MAX];
+	size_t nstores;
 	int lock_fd;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 	uint64_t stop_until; /* clock_ms() */
 };
+
+/* NULL: nothing is probed. */
+static struct sink *
+prober_open(struct events *e)
+{
+	const struct settings *s = e->settings;
+	struct store_env env = { e->loop, e->pool, e->http };
+	struct outbox_prober_env prober = { .loop = e->loop,
+					    .journal = e->journal,
+					    .stores = e->stores };
+	char **name;
+
+	if (!s->probe.enabled)
+		return NULL;
+	for (name = s->bridge.stores; *name; name++)
+		if (store_open(&e->stores[e->nstores], s->conf, *name, &env) ==
+		    ERR_OK)
+			e->nstores++;
+	e->prober = prober_new(e->loop, &s->probe);
+	prober.prober = e->prober;
+	prober.nstores = e->nstores;
+	/* The next ones are at hand when a child ends. */
+	prober.concurrency = 2 * s->probe.concurrency;
+	return outbox_prober_new(&prober);
+}
 
 static void
 sinks_open(struct events *e)
@@ -51,8 +79,9 @@ sinks_open(struct events *e)
 			log_error(PART, NULL, "sink_not_opened",
 				  KV_S("sink", cfg->sinks[i].name));
 	}
-	e->outbox = outbox_new(&env, sinks, NULL);
-	log_info(PART, NULL, "outbox", KV_U("sinks", cfg->nsinks));
+	e->outbox = outbox_new(&env, sinks, prober_open(e));
+	log_info(PART, NULL, "outbox", KV_U("sinks", cfg->nsinks),
+		 KV_S("probes", e->prober ? "yes" : "no"));
 }
 
 static void
@@ -125,9 +154,14 @@ events_stop(struct events *e, void (*fn)(void *arg), void *arg)
 void
 events_free(struct events *e)
 {
+	size_t i;
+
 	if (!e)
 		return;
 	outbox_free(e->outbox);
+	prober_free(e->prober);
+	for (i = 0; i < e->nstores; i++)
+		store_close(e->stores[i]);
 	http_free(e->http);
 	work_pool_free(e->pool);
 	loop_timer_free(e->timer);
