@@ -4,6 +4,7 @@ the test's own prefix.
 
 s3.py sha256 KEY | exists KEY | size KEY | uploads | list | put KEY FILE
 s3.py delete KEY | abort_all | segments
+s3.py segment_names | drop_segment NAME
 """
 import hashlib
 import os
@@ -111,6 +112,14 @@ def main():
     elif what == "segments":
         for line in segments(s3):
             print(line)
+    elif what == "segment_names":
+        page = s3.list_objects_v2(
+            Bucket=BUCKET + "_segments", Prefix=PREFIX + "segments/"
+        )
+        for o in page.get("Contents", []):
+            print(o["Key"])
+    elif what == "drop_segment":
+        s3.delete_object(Bucket=BUCKET + "_segments", Key=args[0])
     elif what == "put":
         with open(args[1], "rb") as f:
             s3.put_object(Bucket=BUCKET, Key=PREFIX + args[0], Body=f)
