@@ -8,6 +8,7 @@
 #include "bridge/http.h"
 #include "bridge/keylock.h"
 #include "bridge/quota.h"
+#include "bridge/recent.h"
 #include "bridge/spool.h"
 #include "bridge/sweeper.h"
 #include "bridge/upload.h"
@@ -121,6 +122,7 @@ bridge_open(struct bridge **out, struct conf *conf,
 	b->uploads = uploads_new(b);
 	b->sweeper = sweeper_new(b->uploads);
 	b->quota = quota_new(b->uploads);
+	b->recent = recent_new(b->journal);
 	if (cfg->xferlog)
 		b->xferlog = xferlog_new(b->pool, cfg->xferlog);
 	*out = b;
@@ -149,6 +151,7 @@ bridge_close(struct bridge *b)
 	pool_settle(b);
 	sweeper_free(b->sweeper);
 	quota_free(b->quota);
+	recent_free(b->recent);
 	if (b->uploads)
 		uploads_free(b->uploads);
 	downloads_free(b->downloads);

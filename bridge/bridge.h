@@ -26,6 +26,7 @@ struct downloads;
 struct uploads; /* bridge/upload.h: all that this worker drives */
 struct sweeper;
 struct quota;
+struct recent;
 struct xferlog;
 
 /*
@@ -88,6 +89,7 @@ struct bridge {
 	struct downloads *downloads;
 	struct sweeper *sweeper;
 	struct quota *quota;
+	struct recent *recent; /* what became of objects just now */
 	struct xferlog *xferlog; /* NULL: none is written */
 	const struct bridge_config *config;
 };

@@ -4,10 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bridge/dir_recent.h"
 #include "lib/mem.h"
 
-/* A page on its way: listed by the store, then looked up in the journal. */
-enum slot_state { SLOT_LISTING, SLOT_LOOKING, SLOT_READY };
+/* A page on its way: listed by the store, put right, looked up in the journal. */
+enum slot_state { SLOT_LISTING, SLOT_RIGHTING, SLOT_LOOKING, SLOT_READY };
 
 struct slot {
 	struct dir_pages *pages;
@@ -16,7 +17,8 @@ struct slot {
 	char why[STORE_WHY_MAX];
 	struct store_entry *entries;
 	size_t n;
-	char *text; /* what the entries point to */
+	char *text;		   /* what the entries point to, */
+	struct dir_recent *recent; /* and this */
 	bool marker, last;
 };
 
@@ -27,6 +29,7 @@ struct dir_pages {
 	unsigned first, used;
 	struct store_op *op; /* of the last one in use */
 	char *marker;	     /* of the page after it */
+	char *listed;	     /* the last key so far, where listings are late */
 	bool ended;	     /* no page follows the last one in use */
 	bool failed;	     /* but the one at marker can be tried again */
 
@@ -48,6 +51,7 @@ slot_at(struct dir_pages *p, unsigned i)
 static void
 slot_clear(struct slot *s)
 {
+	dir_recent_free(s->recent);
 	free(s->entries);
 	free(s->text);
 	memset(s, 0, sizeof(*s));
@@ -76,8 +80,7 @@ answer_next(struct dir_pages *p)
 	p->next = NULL;
 	list_more(p);
 	fn(p->arg, &page);
-	free(s.entries);
-	free(s.text);
+	slot_clear(&s);
 }
 
 static void
@@ -142,6 +145,41 @@ look_up(struct slot *s)
 	free(to);
 }
 
+static void
+put_right(void *arg)
+{
+	struct slot *s = arg;
+	struct store_entry *entries;
+
+	s->n = dir_recent_entries(s->recent, &entries);
+	free(s->entries);
+	s->entries = entries;
+	look_up(s);
+	answer(s->pages);
+}
+
+/* Only a store whose listings may be late is not taken at its word. */
+static void
+inspect(struct slot *s)
+{
+	struct dir_pages *p = s->pages;
+	struct dir_recent_page page = {
+		p->cfg.store, p->prefix, p->listed ? p->listed : "",
+		s->entries,   s->n,	 s->last
+	};
+
+	if (!p->cfg.recent || !store_limits(p->cfg.store)->lists_late) {
+		look_up(s);
+		return;
+	}
+	s->state = SLOT_RIGHTING;
+	s->recent = dir_recent_start(p->cfg.recent, &page, put_right, s);
+	if (s->n) {
+		free(p->listed);
+		p->listed = mem_strdup(s->entries[s->n - 1].key);
+	}
+}
+
 /* Keeps a copy of a page, its strings in one piece of memory. */
 static void
 keep(struct slot *s, const struct store_result *res)
@@ -192,7 +230,7 @@ listed(void *arg, const struct store_result *res)
 		p->marker = mem_strdup(res->next);
 		keep(s, res);
 		list_more(p);
-		look_up(s);
+		inspect(s);
 	}
 	answer(p);
 }
@@ -277,6 +315,7 @@ dir_pages_free(struct dir_pages *p)
 		slot_clear(&p->slots[i]);
 	}
 	free(p->marker);
+	free(p->listed);
 	p->freed = true;
 	if (!p->posted)
 		free(p);

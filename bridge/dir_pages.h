@@ -2,7 +2,8 @@
 /*
  * The pages of a folder, read ahead: while the caller deals with one page the
  * store already lists the next. A page carries the modification times that
- * clients set, asked of the journal for a whole page at once. At most
+ * clients set, asked of the journal for a whole page at once, and is put right
+ * where the store's listings may be late (dir_recent.h). At most
  * DIR_PAGES_AHEAD pages are held besides the one being delivered, however many
  * keys there are. One struct for each listing; the caller owns it.
  */
@@ -13,6 +14,7 @@
 #include <stddef.h>
 
 #include "bridge/journal.h"
+#include "bridge/recent.h"
 #include "bridge/store.h"
 
 #define DIR_PAGES_AHEAD 2
@@ -23,6 +25,7 @@ struct dir_pages_config {
 	struct loop *loop;
 	struct store *store;
 	struct journal *journal; /* NULL: times are the store's */
+	struct recent *recent;	 /* for a store that lists late; or NULL */
 	const char *prefix;	 /* "" or ends in '/' */
 };
 

@@ -51,6 +51,7 @@ struct store_limits {
 	uint64_t object_max; /* largest object */
 	uint32_t parts_max;  /* parts in one upload */
 	bool equal_parts;    /* all but the last must have one length */
+	bool lists_late;     /* a listing may be behind the objects */
 };
 
 /* Found by asking the server once, then shared by all workers: plain data. */

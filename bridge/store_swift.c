@@ -66,6 +66,7 @@ read_limits(struct store *store, struct store_conf *f)
 		.copy_max = PART_MAX,
 		.object_max = PARTS_MAX * PART_MAX,
 		.parts_max = PARTS_MAX,
+		.lists_late = true,
 	};
 	store_conf_parts(f->conf, f->section, l);
 }

@@ -163,7 +163,7 @@ scanned(void *arg, enum err err, const char *why, const struct upload_view *v,
 	struct vfs_dir *d = arg;
 	struct bridge *b = session_bridge(d->s);
 	struct dir_pages_config cfg = { b->loop, d->store, b->journal,
-					d->prefix };
+					b->recent, d->prefix };
 
 	d->uc = NULL;
 	if (err) {

@@ -103,7 +103,7 @@ answer_list(struct store_call *c)
 		snprintf(names[i], NAME_BYTES, "%08u", from + i);
 		entries[i].key = names[i];
 		entries[i].etag = fake_store.etag;
-		entries[i].mtime = 1;
+		entries[i].mtime = fake_store.mtime;
 		entries[i].size = from + i;
 	}
 	snprintf(next, sizeof(next), "%u", from + n);
@@ -227,6 +227,7 @@ fake_store_open(struct loop *loop)
 	memset(&fake_store, 0, sizeof(fake_store));
 	strcpy(fake_store.etag, "first");
 	fake_store.page = STORE_LIST_MAX;
+	fake_store.mtime = 1;
 	err = store_open_driver(&s, &ops, conf, "fake", &env);
 	assert(err == ERR_OK);
 	(void)err;

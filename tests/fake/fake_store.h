@@ -15,6 +15,7 @@ struct fake_store {
 	char etag[STORE_ETAG_MAX + 1];
 	unsigned keys; /* "00000000" and so on, below any prefix */
 	unsigned page; /* of them in one answer */
+	int64_t mtime; /* of each of them */
 
 	/* The calls of this kind that fail: skip first, then so many. */
 	enum store_call_kind fail_kind;

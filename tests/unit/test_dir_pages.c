@@ -59,7 +59,7 @@ turn(void)
 static void
 begin(unsigned keys, unsigned page)
 {
-	struct dir_pages_config cfg = { t.loop, t.store, NULL, "many/" };
+	struct dir_pages_config cfg = { t.loop, t.store, NULL, NULL, "many/" };
 
 	fake_store.keys = keys;
 	fake_store.page = page;
