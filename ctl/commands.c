@@ -4,6 +4,7 @@
 
 #include "ctl/cmd_check.h"
 #include "ctl/cmd_daemon.h"
+#include "ctl/cmd_events.h"
 #include "ctl/cmd_upload.h"
 #include "ctl/cmd_user.h"
 #include "ctl/ctl.h"
@@ -134,6 +135,55 @@ const struct command ctl_upload_commands[] = {
 	  upload_publish_text, cmd_upload_publish },
 	{ "upload abort", "ID", "give one up", upload_abort_text,
 	  cmd_upload_abort },
+	{ NULL, NULL, NULL, NULL, NULL },
+};
+
+static const char events_text[] =
+	"Lists the last events that were recorded, whoever has heard of them.\n"
+	"\n"
+	"  --last N             so many; default 20\n"
+	"  --follow             go on with new ones until interrupted\n"
+	"  --dead               those that a sink refused or did not take in "
+	"time:\n"
+	"                       all of them, with the reason\n"
+	"  --sink NAME          with --dead: of one sink\n";
+
+static const char events_retry_text[] =
+	"Tries dead events again, at the sinks where they died. ID is an "
+	"event's\n"
+	"id, or 4 characters and more from the beginning or the end of it.\n"
+	"\n"
+	"  --all-dead           all that are dead\n"
+	"  --sink NAME          at this sink alone\n";
+
+static const char sinks_text[] =
+	"Lists the sinks: whether they answer and since when, how many events "
+	"lie\n"
+	"before each (LAG), how many failed and are tried again (WAIT), and "
+	"how "
+	"many\n"
+	"are dead. \"left\" is one that is not configured any more.\n";
+
+static const char sinks_test_text[] =
+	"Sends an event of type \"test\" to a sink, from here, and says what "
+	"became\n"
+	"of it. The daemon need not run.\n";
+
+static const char sinks_enable_text[] =
+	"Makes the daemon use a sink again that answered \"gone\", or try one "
+	"that\n"
+	"is down now.\n";
+
+/* Those of two words stand first, or the one-word name would match. */
+const struct command ctl_event_commands[] = {
+	{ "events retry", "ID [--all-dead]", "try a dead event again",
+	  events_retry_text, cmd_events_retry },
+	{ "events", "[OPTION ...]", "list events", events_text, cmd_events },
+	{ "sinks test", "NAME", "send a sink a test event", sinks_test_text,
+	  cmd_sinks_test },
+	{ "sinks enable", "NAME", "use a sink again", sinks_enable_text,
+	  cmd_sinks_enable },
+	{ "sinks", "", "show how far each sink is", sinks_text, cmd_sinks },
 	{ NULL, NULL, NULL, NULL, NULL },
 };
 

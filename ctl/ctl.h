@@ -71,6 +71,7 @@ const char *ctl_nearest(const char *word, const char *const *words, size_t n);
 /* The commands, in groups; each ends with a NULL name. */
 extern const struct command ctl_user_commands[];
 extern const struct command ctl_upload_commands[];
+extern const struct command ctl_event_commands[];
 extern const struct command ctl_daemon_commands[];
 extern const struct command ctl_care_commands[];
 

@@ -31,12 +31,13 @@ group_help(const char *title, const struct command *cmd)
 void
 ctl_help(const struct command *const *groups)
 {
-	static const char *const titles[] = { "Users", "Uploads", "Daemon",
-					      "Care" };
+	static const char *const titles[] = { "Users", "Uploads", "Events",
+					      "Daemon", "Care" };
 	size_t i;
 
 	fputs("Usage: sluicectl [-c FILE] [--json] COMMAND [ARGUMENT ...]\n\n"
-	      "Manages users, uploads and the daemon of the Sluice gateway.\n",
+	      "Manages users, uploads, events and the daemon of the Sluice "
+	      "gateway.\n",
 	      stdout);
 	for (i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
 		group_help(titles[i], groups[i]);

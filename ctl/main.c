@@ -8,13 +8,11 @@
 #include "ctl/ctl.h"
 #include "lib/log.h"
 
-#define COMMANDS_MAX 32
+#define COMMANDS_MAX 40
 
 static const struct command *const groups[] = {
-	ctl_user_commands,
-	ctl_upload_commands,
-	ctl_daemon_commands,
-	ctl_care_commands,
+	ctl_user_commands,   ctl_upload_commands, ctl_event_commands,
+	ctl_daemon_commands, ctl_care_commands,
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 

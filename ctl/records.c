@@ -163,6 +163,24 @@ records_usage(struct records *r, const char *store, const char *home,
 }
 
 bool
+records_events(struct records *r, const struct journal_event_query *q,
+	       struct journal_rows *rows)
+{
+	if (r->db == NULL)
+		return true;
+	return begin(r) && end(r, r->ops->page(r->db, q, rows));
+}
+
+bool
+records_sinks(struct records *r, enum journal_sinks_what what,
+	      struct journal_rows *rows)
+{
+	if (r->db == NULL)
+		return true;
+	return begin(r) && end(r, r->ops->sinks(r->db, what, rows));
+}
+
+bool
 records_stored(struct records *r, const struct journal_upload *u,
 	       uint64_t *bytes)
 {

@@ -54,6 +54,12 @@ enum err records_backup(struct records *r, const char *path);
 bool records_usage(struct records *r, const char *store, const char *home,
 		   struct journal_usage *usage);
 
+/* Events and sinks, as the journal's driver. */
+bool records_events(struct records *r, const struct journal_event_query *q,
+		    struct journal_rows *rows);
+bool records_sinks(struct records *r, enum journal_sinks_what what,
+		   struct journal_rows *rows);
+
 /* Bytes of a live upload that the store has confirmed. */
 bool records_stored(struct records *r, const struct journal_upload *u,
 		    uint64_t *bytes);

@@ -2,7 +2,7 @@
 """hook.py FILE: a receiver of webhooks that writes each body, one a line.
 
 Its port is the first line of FILE.port. While FILE.down exists it answers 503,
-while FILE.gone exists 410.
+while FILE.gone exists 410, while FILE.refuse exists 413.
 """
 import http.server
 import os
@@ -21,6 +21,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status = 503
         elif os.path.exists(FILE + ".gone"):
             status = 410
+        elif os.path.exists(FILE + ".refuse"):
+            status = 413
         else:
             with open(FILE, "ab", 0) as out:
                 out.write(body + b"\n")
