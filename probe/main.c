@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/mem.h"
+#include "probe/bext.h"
 #include "probe/media.h"
 #include "probe/mime.h"
 #include "probe/parent.h"
@@ -81,12 +82,19 @@ mime_better(const char *mime, const char *container)
 	static const struct {
 		const char *container, *mime;
 	} known[] = {
-		{ "mpegts", "video/mp2t" },   { "mxf", "application/mxf" },
-		{ "wav", "audio/x-wav" },     { "w64", "audio/x-w64" },
-		{ "aiff", "audio/x-aiff" },   { "srt", "application/x-subrip" },
-		{ "webvtt", "text/vtt" },     { "ass", "text/x-ssa" },
-		{ "gxf", "application/gxf" }, { "mp3", "audio/mpeg" },
-		{ "mpeg", "video/mpeg" },     { "dv", "video/x-dv" },
+		{ "matroska,webm", "video/x-matroska" },
+		{ "mpegts", "video/mp2t" },
+		{ "mxf", "application/mxf" },
+		{ "wav", "audio/x-wav" },
+		{ "w64", "audio/x-w64" },
+		{ "aiff", "audio/x-aiff" },
+		{ "srt", "application/x-subrip" },
+		{ "webvtt", "text/vtt" },
+		{ "ass", "text/x-ssa" },
+		{ "gxf", "application/gxf" },
+		{ "mp3", "audio/mpeg" },
+		{ "mpeg", "video/mpeg" },
+		{ "dv", "video/x-dv" },
 	};
 
 	if (!container ||
@@ -117,6 +125,7 @@ look(json_t *result)
 	}
 	if (media_read(result, &reason) != MEDIA_BROKEN)
 		reason = NULL;
+	bext_read(result);
 	mime = mime_better(
 		mime, json_string_value(json_object_get(result, "container")));
 	json_object_set_new(result, "mime", json_string(mime));

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/media.h"
 
-#include <libavutil/avstring.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "probe/media_private.h"
@@ -17,31 +15,6 @@
 #define SKIP_MAX 30	   /* s, at most, to the first frame looked at */
 
 static AVFormatContext *file;
-
-/* A BWF file's bext chunk (EBU Tech 3285), as the demuxer names its fields. */
-static void
-bext(json_t *result)
-{
-	static const char *const keys[] = {
-		"description",	    "originator",	"originator_reference",
-		"origination_date", "origination_time", "umid",
-		"coding_history",
-	};
-	json_t *o = json_object();
-	const AVDictionaryEntry *e;
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		e = av_dict_get(file->metadata, keys[i], NULL, 0);
-		text_set(o, keys[i], e ? e->value : NULL);
-	}
-	e = av_dict_get(file->metadata, "time_reference", NULL, 0);
-	if (e)
-		json_object_set_new(o, "time_reference",
-				    json_integer(strtoll(e->value, NULL, 10)));
-	if (e || json_object_get(o, "originator"))
-		json_object_set(result, "bext", o);
-	json_decref(o);
-}
 
 static void
 tags(json_t *result)
@@ -93,9 +66,6 @@ container(json_t *result)
 				    json_integer(file->bit_rate));
 	timecode(result);
 	tags(result);
-	if (av_match_name("wav", file->iformat->name) ||
-	    av_match_name("w64", file->iformat->name))
-		bext(result);
 }
 
 static void

@@ -177,7 +177,8 @@ media_stream(AVFormatContext *f, AVStream *st)
 
 	json_object_set_new(o, "index", json_integer(st->index));
 	text_set(o, "type", type ? type : "unknown");
-	text_set(o, "codec", avcodec_get_name(p->codec_id));
+	if (p->codec_id != AV_CODEC_ID_NONE)
+		text_set(o, "codec", avcodec_get_name(p->codec_id));
 	text_set(o, "profile", avcodec_profile_name(p->codec_id, p->profile));
 	tag(o, p->codec_tag);
 	number_set(o, "level", p->level);
