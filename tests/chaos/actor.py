@@ -332,7 +332,8 @@ class Upload:
         for lost in self.world.power_losses:
             if lost > p.log[0][0]:
                 self.low = 0
-                kept = min(kept, p.acked_at(self.world.synced_at(lost)))
+                synced = self.world.synced_at(lost, p.log[0][0])
+                kept = min(kept, p.acked_at(synced))
         return kept
 
     def gone(self, least):

@@ -78,8 +78,14 @@ class Disk:
         self.set(ONE_IN, args.choice((0, 3, 10)))
         self.set(field, where)
         self.world.report.say(f"  folders {where}")
-        time.sleep(args.choice((0.3, 1, 3)))
+        self.last(args.choice((0.3, 1, 3)), where & SPOOL)
         self.set(field, 0)
+
+    def last(self, seconds, spool=True):
+        now = time.monotonic()
+        if spool:
+            self.world.disk_faults.append((now, now + seconds + 1))
+        time.sleep(seconds)
 
     def disk_full(self, args):
         self.failing(ENOSPC, args)
@@ -89,7 +95,7 @@ class Disk:
 
     def disk_slow(self, args):
         self.set(DELAY, args.choice((20000, 300000)))
-        time.sleep(args.choice((1, 4)))
+        self.last(args.choice((1, 4)))
         self.set(DELAY, 0)
 
     def clock_jump(self, args):

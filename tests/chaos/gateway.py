@@ -105,6 +105,9 @@ class Gateway:
     def running(self):
         return self.process is not None and self.process.poll() is None
 
+    def killed(self):
+        return self.process.poll() == -signal.SIGKILL
+
     def children(self, kind=""):
         """Pids of the master's children; kind: work, cour."""
         pid = self.process.pid

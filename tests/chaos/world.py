@@ -10,6 +10,7 @@ import store
 from actor import Actor
 from content import Maker
 from crashpoints import CrashPoints
+from crashsweep import CrashSweep
 from disk import Disk
 from faults import Faults
 from gateway import SETTINGS, Gateway
@@ -28,7 +29,7 @@ class World:
         self.kind, self.args, self.dir, self.server = kind, args, folder, server
         self.seed = f"{args.seed}/{kind}"
         self.pace = args.pace
-        self.huge = 0.004
+        self.huge = 0 if args.crash_points else 0.004
         self.huge_max = args.huge_max
         self.report = Report(args.quiet)
         self.maker = Maker(self.seed)
@@ -36,6 +37,7 @@ class World:
         self.stopping = threading.Event()
         self.stopped_at = None
         self.power_losses = []  # when
+        self.disk_faults = []  # of the spool: from when to when
         self.kills = []  # when
         self.lied_at = None  # the store, about a part
         self.env = self.environment(env)
@@ -83,10 +85,15 @@ class World:
                     return f.read()
         raise SystemExit(f"no sluiced in {self.args.build}")
 
-    def synced_at(self, lost):
+    def synced_at(self, lost, since):
         """The last moment whose bytes the disk must have had when the power
-        was lost: their driver lived on for long enough to sync them."""
+        was lost: their driver lived on for long enough to sync them, and the
+        disk took what it was given. A sync that failed is not tried again:
+        what such a segment has is safe only in the store."""
         when = lost - SYNC_SLACK
+        for begin, end in self.disk_faults:
+            if begin < lost and end > since:
+                when = min(when, begin - SYNC_SLACK)
         for kill in reversed([k for k in self.kills if k < lost]):
             if when < kill < when + SYNC_SLACK:
                 when = kill - SYNC_SLACK
@@ -131,6 +138,9 @@ class World:
         s = dict(SETTINGS)
         if self.kind == "local":
             s["store.main.part_size"] = "1M"
+        if self.args.crash_points:
+            s["daemon.workers"] = "12"  # many wait to be started again
+            s["bridge.verify_after"] = "0s"
         return s
 
     def prepare(self):
@@ -141,7 +151,11 @@ class World:
 
     def chaos(self):
         self.watcher = checks.Watcher(self)
-        faults = Faults(self)
+        sweep = self.args.crash_points
+        if sweep:
+            faults = CrashSweep(self, self.crash_points(), sweep)
+        else:
+            faults = Faults(self)
         for thread in (self.watcher, faults, *self.actors):
             thread.start()
         self.stopping.wait(self.args.minutes * 60)
@@ -157,6 +171,8 @@ class World:
             actor.join(max(0, end - time.monotonic()))
             if actor.is_alive():
                 self.report.violation(f"{actor.name} hangs: {actor.doing}")
+        if sweep:
+            faults.verdict()
 
     def end(self):
         self.report.say("all actors are done")
