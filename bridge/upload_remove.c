@@ -13,6 +13,7 @@
 #include "lib/log.h"
 
 #define REMOVE_POLL_MS 100
+#define REMOVE_RECORD_MS 60000 /* for a journal that cannot be written */
 
 struct remover {
 	struct upload_done *done;
@@ -31,6 +32,8 @@ struct remover {
 	uint64_t deadline;
 	struct journal_event event;
 	char *body;
+	struct loop_timer *again; /* of its commit; NULL until needed */
+	uint64_t record_until;	  /* clock_ms() */
 };
 
 static void remover_find(void *arg);
@@ -42,6 +45,7 @@ remover_end(struct remover *r, enum err err, const char *why)
 	uploads_kick(r->us);
 	call_finish(&r->done->call, err, why);
 	loop_timer_free(r->timer);
+	loop_timer_free(r->again);
 	user_unref(r->user);
 	free(r->body);
 	free(r);
@@ -61,11 +65,28 @@ remover_wait(struct remover *r)
 
 /* The object itself: the key is locked, and no upload is live. */
 
+static void deleted_record(void *arg);
+
+/* The object is gone: while the journal fails, its event and sums wait. */
+static bool
+record_again(struct remover *r, enum err err)
+{
+	if ((err != ERR_AGAIN && err != ERR_IO && err != ERR_NO_SPACE) ||
+	    r->us->draining || clock_ms() >= r->record_until)
+		return false;
+	if (!r->again)
+		r->again = loop_timer_new(r->us->b->loop, deleted_record, r);
+	loop_timer_set(r->again, clock_backoff(0, 200, 200));
+	return true;
+}
+
 static void
 deleted_recorded(void *arg, const struct journal_reply *reply)
 {
 	struct remover *r = arg;
 
+	if (reply->err && record_again(r, reply->err))
+		return;
 	if (reply->err)
 		log_error("upload", r->session, "event_not_recorded",
 			  KV_S("key", r->name.key), KV_ERR(reply->err));
@@ -73,18 +94,13 @@ deleted_recorded(void *arg, const struct journal_reply *reply)
 }
 
 static void
-object_deleted(void *arg, const struct store_result *res)
+deleted_record(void *arg)
 {
 	struct remover *r = arg;
 	struct journal_tx tx = { 0 };
 	struct journal_attr attr = { 0 };
 	struct journal_change change;
 
-	if (res->err) {
-		remover_end(r, res->err, res->why);
-		return;
-	}
-	log_info("upload", r->session, "deleted", KV_S("key", r->name.key));
 	quota_change(&change, r->row.store, r->name.key,
 		     r->doubted ? JOURNAL_SETTLE : JOURNAL_SURE);
 	change.bytes = -(int64_t)r->object.size;
@@ -94,13 +110,27 @@ object_deleted(void *arg, const struct store_result *res)
 	str_copy(attr.store, sizeof(attr.store), r->row.store);
 	str_copy(attr.key, sizeof(attr.key), r->name.key);
 	tx.attr_drop = &attr;
+	tx.event = &r->event;
+	tx.event_upload = r->row.id;
+	journal_commit(r->us->b->journal, &tx, deleted_recorded, r);
+}
+
+static void
+object_deleted(void *arg, const struct store_result *res)
+{
+	struct remover *r = arg;
+
+	if (res->err) {
+		remover_end(r, res->err, res->why);
+		return;
+	}
+	log_info("upload", r->session, "deleted", KV_S("key", r->name.key));
 	id_new(r->event.id);
 	r->event.kind = "deleted";
 	r->body = event_body_row(&r->row, r->event.id, "deleted");
 	r->event.body = r->body;
-	tx.event = &r->event;
-	tx.event_upload = r->row.id;
-	journal_commit(r->us->b->journal, &tx, deleted_recorded, r);
+	r->record_until = clock_ms() + REMOVE_RECORD_MS;
+	deleted_record(r);
 }
 
 static void

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -344,6 +345,44 @@ check_killed_in_close(size_t n, enum store_call_kind kind, bool after)
 	check_clean();
 }
 
+/* A disk that takes not one byte more, or any number. */
+static void
+files_limit(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void
+disk_has_room(void *arg)
+{
+	(void)arg;
+	files_limit(RLIM_INFINITY);
+}
+
+static void
+test_removal_is_told_when_the_journal_can_be_written_again(void **state)
+{
+	struct session *s = world_login("ann");
+	struct loop_timer *t = loop_timer_new(w.b->loop, disk_has_room, NULL);
+
+	(void)state;
+	assert_int_equal(do_put(s, "/a", 1000, 1), ERR_OK);
+	loop_timer_set(t, 500);
+	files_limit(1);
+	assert_int_equal(do_remove(s, "/a"), ERR_OK);
+	files_limit(RLIM_INFINITY);
+	check_no_object("a");
+	assert_int_equal(count_events("deleted"), 1);
+	loop_timer_free(t);
+	world_logout(s);
+	check_clean();
+}
+
 /* In a child that is killed with its client still sending. */
 static void
 killed_while_taking(size_t n)
@@ -469,6 +508,7 @@ main(void)
 		TEST(test_multipart_upload_that_vanishes_in_use_is_noticed),
 		TEST(test_upload_lost_at_complete_is_told),
 		TEST(test_store_down_keeps_offset_and_bytes),
+		TEST(test_removal_is_told_when_the_journal_can_be_written_again),
 		TEST(test_abandoned_file_outlives_a_loss_of_power),
 		TEST(test_abandoned_parts_outlive_a_loss_of_power),
 		TEST(test_killed_before_the_put_is_published_later),
