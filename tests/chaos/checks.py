@@ -223,6 +223,37 @@ def locks(path):
         return [line.strip() for line in f if f" {where} " in line]
 
 
+MORE_KB = 32 << 10  # for each worker: freed memory that malloc() kept
+MORE_FDS = 64 + 64  # the free list's files, and connections to the store
+RUN_FILES = 32  # sockets, locks, tokens
+LOG_BYTES = 256 << 20  # the journal's write-ahead log
+
+
+def flat(world):
+    """What workers hold at the end, with nobody there, is about what they
+    hold at a start, and dead processes left no heap of files."""
+    gw, report = world.gateway, world.report
+    pss, fds = resources(world)
+    workers = len(gw.children("work"))
+    gw.terminate()
+    gw.start()
+    fresh_pss, fresh_fds = resources(world)
+    report.most("kB of workers at the end", pss)
+    report.most("kB of workers at a start", fresh_pss)
+    report.most("descriptors of workers at the end", fds)
+    report.most("descriptors of workers at a start", fresh_fds)
+    if pss > 2 * fresh_pss + workers * MORE_KB:
+        report.violation(f"{pss} kB at the end, {fresh_pss} kB at a start")
+    if fds > fresh_fds + workers * MORE_FDS:
+        report.violation(f"{fds} files open, {fresh_fds} at a start")
+    run = os.listdir(world.env["T"] + "/run")
+    if len(run) > RUN_FILES:
+        report.violation(f"left over in run_dir: {run}")
+    wal = world.env["T"] + "/state/journal.db-wal"
+    if os.path.exists(wal) and os.path.getsize(wal) > LOG_BYTES:
+        report.violation(f"the journal's log has {os.path.getsize(wal)} bytes")
+
+
 def resources(world):
     """Memory (PSS, kB) and descriptors of the workers together."""
     gw = world.gateway

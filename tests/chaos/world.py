@@ -182,9 +182,7 @@ class World:
         checks.objects(self)
         checks.leftovers(self)
         checks.events(self)
-        pss, fds = checks.resources(self)
-        self.report.most("kB of workers at the end", pss)
-        self.report.most("descriptors of workers at the end", fds)
+        checks.flat(self)
         checks.agreement(self)
 
     def summary(self):
