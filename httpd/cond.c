@@ -50,25 +50,35 @@ month(const char *s, int *out)
 	return false;
 }
 
+/* "Sun, 06 Nov 1994 08:49:37 GMT", apart from what its digits say. */
+static bool
+date_formed(const char *s)
+{
+	static const char form[] = "???, ?? ??? ???? ??:??:?? GMT";
+	size_t i;
+
+	for (i = 0; form[i]; i++)
+		if (s[i] == '\0' || (form[i] != '?' && form[i] != s[i]))
+			return false;
+	return s[i] == '\0';
+}
+
+static bool
+date_in_range(const struct tm *tm)
+{
+	return tm->tm_mday >= 1 && tm->tm_mday <= 31 && tm->tm_hour <= 23 &&
+	       tm->tm_min <= 59 && tm->tm_sec <= 60 && tm->tm_year >= 1970;
+}
+
 bool
 http_date_parse(const char *s, int64_t *out)
 {
-	static const char form[] = "???, ## ??? #### ##:##:## GMT";
 	struct tm tm = { .tm_isdst = 0 };
-	size_t i;
 
-	if (strlen(s) != sizeof(form) - 1)
-		return false;
-	for (i = 0; form[i]; i++)
-		if (form[i] != '?' && form[i] != '#' && form[i] != s[i])
-			return false;
-	if (!digits(s + 5, 2, &tm.tm_mday) || !month(s + 8, &tm.tm_mon) ||
-	    !digits(s + 12, 4, &tm.tm_year) ||
+	if (!date_formed(s) || !digits(s + 5, 2, &tm.tm_mday) ||
+	    !month(s + 8, &tm.tm_mon) || !digits(s + 12, 4, &tm.tm_year) ||
 	    !digits(s + 17, 2, &tm.tm_hour) || !digits(s + 20, 2, &tm.tm_min) ||
-	    !digits(s + 23, 2, &tm.tm_sec))
-		return false;
-	if (tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
-	    tm.tm_min > 59 || tm.tm_sec > 60 || tm.tm_year < 1970)
+	    !digits(s + 23, 2, &tm.tm_sec) || !date_in_range(&tm))
 		return false;
 	tm.tm_year -= 1900;
 	*out = (int64_t)timegm(&tm);
@@ -108,30 +118,44 @@ modified_since(const char *date, int64_t mtime)
 	return !http_date_parse(date, &t) || mtime > t;
 }
 
+/* If-Match, and If-Unmodified-Since where that is not there. */
+static bool
+is_expected(const struct http_head *h, const struct http_subject *s)
+{
+	const char *match = http_head_get(h, "if-match");
+	const char *date = http_head_get(h, "if-unmodified-since");
+	int64_t t;
+
+	if (match)
+		return s->exists && http_etag_listed(match, s->etag, false);
+	if (date && http_date_parse(date, &t))
+		return s->exists && s->mtime <= t;
+	return true;
+}
+
+/* If-None-Match, and If-Modified-Since where that is not there. */
+static bool
+is_known(const struct http_head *h, const struct http_subject *s, bool reads)
+{
+	const char *none = http_head_get(h, "if-none-match");
+	const char *date = http_head_get(h, "if-modified-since");
+
+	if (!s->exists)
+		return false;
+	if (none)
+		return http_etag_listed(none, s->etag, true);
+	return date && reads && !modified_since(date, s->mtime);
+}
+
 int
 http_conditions(const struct http_head *h, const struct http_subject *s)
 {
-	const char *match = http_head_get(h, "if-match");
-	const char *none = http_head_get(h, "if-none-match");
-	const char *modified = http_head_get(h, "if-modified-since");
-	const char *unmodified = http_head_get(h, "if-unmodified-since");
 	bool reads = h->method == HTTP_GET || h->method == HTTP_HEAD;
-	int64_t t;
 
-	if (match) {
-		if (!s->exists || !http_etag_listed(match, s->etag, false))
-			return 412;
-	} else if (unmodified && http_date_parse(unmodified, &t)) {
-		if (!s->exists || s->mtime > t)
-			return 412;
-	}
-	if (none) {
-		if (s->exists && http_etag_listed(none, s->etag, true))
-			return reads ? 304 : 412;
-	} else if (modified && reads && s->exists &&
-		   !modified_since(modified, s->mtime)) {
-		return 304;
-	}
+	if (!is_expected(h, s))
+		return 412;
+	if (is_known(h, s, reads))
+		return reads ? 304 : 412;
 	return 0;
 }
 
@@ -162,12 +186,46 @@ position(const char *s, size_t n, uint64_t *out)
 	return http_number(text, out);
 }
 
+/* "-500": so many bytes from the end. */
+static int
+suffix(const char *text, uint64_t size, uint64_t *first)
+{
+	uint64_t n;
+
+	if (!position(text, strlen(text), &n))
+		return 200;
+	if (n == 0 || size == 0)
+		return 416;
+	*first = n < size ? size - n : 0;
+	return 206;
+}
+
+/* "5-9" and "5-". What is not understood is as if it were not there. */
+static int
+interval(const char *text, uint64_t size, uint64_t *first, uint64_t *last)
+{
+	const char *dash = strchr(text, '-');
+	uint64_t from, to = UINT64_MAX;
+
+	if (!dash || !position(text, (size_t)(dash - text), &from))
+		return 200;
+	if (dash[1] && !position(dash + 1, strlen(dash + 1), &to))
+		return 200;
+	if (to < from)
+		return 200;
+	if (from >= size)
+		return 416;
+	*first = from;
+	if (to < size)
+		*last = to;
+	return 206;
+}
+
 int
 http_range(const struct http_head *h, const struct http_subject *s,
 	   uint64_t size, uint64_t *first, uint64_t *last)
 {
-	const char *range = http_head_get(h, "range"), *dash;
-	bool to_end;
+	const char *range = http_head_get(h, "range");
 
 	*first = 0;
 	*last = size > 0 ? size - 1 : 0;
@@ -176,30 +234,7 @@ http_range(const struct http_head *h, const struct http_subject *s,
 	    strncasecmp(range, "bytes=", 6) != 0 || strchr(range, ','))
 		return 200;
 	range += 6;
-	dash = strchr(range, '-');
-	if (!dash)
-		return 200;
-	to_end = dash[1] == '\0';
-	if (dash == range) {
-		uint64_t n;
-
-		if (!position(dash + 1, strlen(dash + 1), &n))
-			return 200;
-		if (n == 0 || size == 0)
-			return 416;
-		*first = n < size ? size - n : 0;
-		return 206;
-	}
-	if (!position(range, (size_t)(dash - range), first) ||
-	    (!to_end && !position(dash + 1, strlen(dash + 1), last)) ||
-	    (!to_end && *last < *first)) {
-		*first = 0;
-		*last = size > 0 ? size - 1 : 0;
-		return 200;
-	}
-	if (*first >= size)
-		return 416;
-	if (*last >= size)
-		*last = size - 1;
-	return 206;
+	if (*range == '-')
+		return suffix(range + 1, size, first);
+	return interval(range, size, first, last);
 }
