@@ -145,6 +145,13 @@ exchange_pause(struct exchange *x, bool paused)
 	client_soon(x->c);
 }
 
+bool
+exchange_open(const struct exchange *x)
+{
+	return x->taking && !x->ended && !x->paused &&
+	       !(x->ops->full && x->ops->full(x));
+}
+
 void
 exchange_stop(struct exchange *x)
 {
@@ -277,10 +284,13 @@ run_request(struct client *c)
 	}
 	if (x->ops->drained && buf_len(&c->out) < CLIENT_OUTPUT_LOW)
 		x->ops->drained(x);
-	if (!x->ended && x->taking && !c->body_done &&
-	    (!x->paused || c->sip > 0))
+	if (x->ended || !x->taking || c->body_done)
+		return x->ended;
+	if (c->sip > 0 || exchange_open(x))
 		return client_read_body(c);
-	return x->ended;
+	if (!x->paused)
+		client_soon(c);
+	return false;
 }
 
 /* Whoever closes on bytes that were not read resets the connection. */
@@ -371,7 +381,7 @@ set_watch(struct client *c)
 	const struct exchange *x = c->exchange;
 	bool reads = c->state == CLIENT_HEAD || c->state == CLIENT_LINGER;
 
-	if (c->state == CLIENT_REQUEST && x->taking && !x->ended && !x->paused)
+	if (c->state == CLIENT_REQUEST && exchange_open(x))
 		reads = !c->body_done;
 	wire_watch(c->wire, reads, buf_len(&c->out) > 0);
 }

@@ -91,6 +91,11 @@ struct exchange_ops {
 	/* Bytes of the body; may pause or end the exchange. */
 	void (*body)(struct exchange *x, const void *data, size_t n);
 	void (*body_end)(struct exchange *x);
+	/*
+	 * No more of the body now, although exchange_pause() has not said so
+	 * (yet): asked again soon. NULL: never.
+	 */
+	bool (*full)(const struct exchange *x);
 	/* Room for more of the reply; NULL: replies are short. */
 	void (*drained)(struct exchange *x);
 	/* Frees what it holds; nothing of the session may be used any more. */
@@ -125,6 +130,8 @@ void *exchange_new(struct client *c, const struct exchange_ops *ops,
 /* The body may come: says 100 Continue where that is waited for. */
 void exchange_take(struct exchange *x);
 void exchange_pause(struct exchange *x, bool paused);
+/* Whether bytes of the body would be taken now. */
+bool exchange_open(const struct exchange *x);
 void exchange_stop(struct exchange *x); /* takes no more of it */
 void exchange_end(struct exchange *x);	/* the reply is complete */
 

@@ -18,7 +18,7 @@ takes(const struct client *c)
 	const struct exchange *x = c->exchange;
 
 	return !c->dead && x && c->state == CLIENT_REQUEST && x->taking &&
-	       !x->ended && (!x->paused || c->sip > 0);
+	       !x->ended && (c->sip > 0 || exchange_open(x));
 }
 
 static void

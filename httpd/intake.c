@@ -51,9 +51,15 @@ intake_write(struct intake *i, const void *data, size_t n)
 	}
 	i->off += n;
 	i->moved += n;
-	if (vfs_file_paused(i->file) && !i->x.paused)
-		exchange_pause(&i->x, true);
 	return true;
+}
+
+bool
+intake_full(const struct exchange *x)
+{
+	const struct intake *i = (const struct intake *)x;
+
+	return i->file && vfs_file_paused(i->file);
 }
 
 static void

@@ -30,6 +30,9 @@ void intake_open(struct intake *i, struct vfs_open *o, intake_fn *fn);
 /* False: it failed, and the request ends by itself. */
 bool intake_write(struct intake *i, const void *data, size_t n);
 
+/* For exchange_ops. */
+bool intake_full(const struct exchange *x);
+
 /* Ends the file; fn comes once. */
 void intake_close(struct intake *i, enum vfs_end how, intake_fn *fn);
 

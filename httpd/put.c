@@ -57,7 +57,8 @@ put_body_end(struct exchange *x)
 	put_finish(p);
 }
 
-static const struct exchange_ops put_ops = { .body = put_body,
+static const struct exchange_ops put_ops = { .full = intake_full,
+					     .body = put_body,
 					     .body_end = put_body_end };
 
 static void

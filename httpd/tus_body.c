@@ -95,7 +95,7 @@ tus_drained(struct exchange *x)
 
 	if (!t->verified || t->in.closing)
 		return;
-	while (total < BUDGET && !x->paused) {
+	while (total < BUDGET && exchange_open(x)) {
 		n = tus_stage_take(t->stage, PIECE, &data);
 		if (n == 0) {
 			finish(t);
@@ -115,7 +115,8 @@ tus_clear(struct exchange *x)
 	tus_stage_free(((struct tus *)x)->stage);
 }
 
-const struct exchange_ops tus_body_ops = { .body = tus_body,
+const struct exchange_ops tus_body_ops = { .full = intake_full,
+					   .body = tus_body,
 					   .body_end = tus_body_end,
 					   .drained = tus_drained,
 					   .clear = tus_clear };
