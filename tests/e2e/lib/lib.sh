@@ -383,6 +383,15 @@ relay_end() {
 	rm "$T/relay.port"
 }
 
+# in_group COMMAND...: starts it in a process group of its own, CUT_PID.
+in_group() {
+	# Job control does that, also for a function.
+	set -m
+	("$@") >"$T/cut.out" 2>&1 </dev/null &
+	CUT_PID=$!
+	set +m
+}
+
 # cut_at FILE PERCENT COMMAND...: starts an upload of FILE in a process group
 # of its own and stops it when that much of FILE was read: however busy the
 # machine is, no more is sent. CUT_PID is the group. cut_client kills it,
@@ -390,12 +399,7 @@ relay_end() {
 cut_at() {
 	local file=$1 percent=$2
 	shift 2
-	# Job control gives the command its own process group, also when it
-	# is a function.
-	set -m
-	("$@") >"$T/cut.out" 2>&1 </dev/null &
-	CUT_PID=$!
-	set +m
+	in_group "$@"
 	"$PYTHON" "$E2E/lib/progress.py" "$CUT_PID" "$file" "$percent" || {
 		cat "$T/cut.out"
 		fail "the upload did not reach $percent %: $*"
