@@ -5,6 +5,7 @@
 #include "ctl/cmd_check.h"
 #include "ctl/cmd_daemon.h"
 #include "ctl/cmd_events.h"
+#include "ctl/cmd_media.h"
 #include "ctl/cmd_upload.h"
 #include "ctl/cmd_user.h"
 #include "ctl/ctl.h"
@@ -174,6 +175,21 @@ static const char sinks_enable_text[] =
 	"that\n"
 	"is down now.\n";
 
+static const char media_text[] =
+	"Shows what a probe found of an object: container, streams, image or "
+	"MIME\n"
+	"type. KEY is a key of the store; USER PATH is a user's file.\n"
+	"\n"
+	"  --store NAME         the key's store; default: the default store\n";
+
+static const char probe_text[] =
+	"Looks at an object now and says what it is and what that cost. "
+	"Nothing "
+	"is\n"
+	"kept, and no event is sent. The daemon need not run.\n"
+	"\n"
+	"  --store NAME         the key's store; default: the default store\n";
+
 /* Those of two words stand first, or the one-word name would match. */
 const struct command ctl_event_commands[] = {
 	{ "events retry", "ID [--all-dead]", "try a dead event again",
@@ -184,6 +200,10 @@ const struct command ctl_event_commands[] = {
 	{ "sinks enable", "NAME", "use a sink again", sinks_enable_text,
 	  cmd_sinks_enable },
 	{ "sinks", "", "show how far each sink is", sinks_text, cmd_sinks },
+	{ "media", "[USER] PATH|KEY", "show what an object is", media_text,
+	  cmd_media },
+	{ "probe", "[USER] PATH|KEY", "look at an object now", probe_text,
+	  cmd_probe },
 	{ NULL, NULL, NULL, NULL, NULL },
 };
 

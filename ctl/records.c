@@ -181,6 +181,16 @@ records_sinks(struct records *r, enum journal_sinks_what what,
 }
 
 bool
+records_media(struct records *r, const char *store, const char *key,
+	      struct journal_rows *rows)
+{
+	if (r->db == NULL)
+		return true;
+	return begin(r) &&
+	       end(r, r->ops->media(r->db, NULL, store, key, rows));
+}
+
+bool
 records_stored(struct records *r, const struct journal_upload *u,
 	       uint64_t *bytes)
 {

@@ -60,6 +60,10 @@ bool records_events(struct records *r, const struct journal_event_query *q,
 bool records_sinks(struct records *r, enum journal_sinks_what what,
 		   struct journal_rows *rows);
 
+/* What was found of an object last: rows->media, its body NULL if nothing. */
+bool records_media(struct records *r, const char *store, const char *key,
+		   struct journal_rows *rows);
+
 /* Bytes of a live upload that the store has confirmed. */
 bool records_stored(struct records *r, const struct journal_upload *u,
 		    uint64_t *bytes);
