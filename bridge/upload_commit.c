@@ -26,6 +26,28 @@ commit_new(struct upload *u, unsigned set)
 	return c;
 }
 
+void
+commit_event(struct commit *c, const char *kind)
+{
+	id_new(c->event.id);
+	c->body = event_body_row(&c->row, c->event.id, kind);
+	c->event.kind = kind;
+	c->event.body = c->body;
+	c->tx.event = &c->event;
+}
+
+void
+commit_parked(struct commit *c)
+{
+	uint64_t end = c->row.end;
+
+	if (!c->u->all->b->config->park_events)
+		return;
+	c->row.end = c->u->end;
+	commit_event(c, "parked");
+	c->row.end = end;
+}
+
 static void commit_next(struct upload *u);
 
 static void

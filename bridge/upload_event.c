@@ -35,6 +35,24 @@ set_time(json_t *o, const char *key, int64_t wall_ms)
 	json_object_set_new(o, key, json_string(text));
 }
 
+/* The object that was there, where somebody had to look at it. */
+static void
+set_replaced(json_t *o, const struct journal_upload *row)
+{
+	if (row->flags & UPLOAD_REPLACES)
+		json_object_set_new(o, "replaced",
+				    json_pack("{s:I}", "size",
+					      (json_int_t)row->replaces));
+}
+
+/* Whose size the row knows; of a parked one it is what is kept. */
+static bool
+has_size(const char *kind)
+{
+	return !strcmp(kind, "published") || !strcmp(kind, "renamed") ||
+	       !strcmp(kind, "unclaimed") || !strcmp(kind, "parked");
+}
+
 char *
 event_body_row(const struct journal_upload *row, const char *event_id,
 	       const char *kind)
@@ -53,11 +71,13 @@ event_body_row(const struct journal_upload *row, const char *event_id,
 	set_string(o, "store", row->store);
 	set_string(o, "key", row->key);
 	set_string(o, "path", row->final_path);
-	if (made || !strcmp(kind, "unclaimed"))
+	if (has_size(kind))
 		json_object_set_new(o, "size",
 				    json_integer((json_int_t)row->end));
 	if (made)
 		set_string(o, "etag", row->etag);
+	if (made)
+		set_replaced(o, row);
 	if (made && row->kind == UPLOAD_KIND_UPLOAD)
 		set_string(o, "complete_by", completeness(row));
 	set_string(o, "source_key", row->source);

@@ -50,16 +50,18 @@ upload_park(struct upload *u, enum err err, const char *why)
 void
 park_pump(struct upload *u)
 {
+	struct commit *c;
+
 	if (upload_syncing(u))
 		return;
 	if (!u->park_asked) {
 		u->park_asked = true;
 		u->row.state = UPLOAD_PARKED;
 		u->row.parked_at = clock_wall_ms();
-		commit_send(commit_new(u, JSET_STATE | JSET_PARKED |
-						  JSET_VERIFIED |
-						  charge_trim(u)),
-			    park_recorded, NULL);
+		c = commit_new(u, JSET_STATE | JSET_PARKED | JSET_VERIFIED |
+					  charge_trim(u));
+		commit_parked(c);
+		commit_send(c, park_recorded, NULL);
 		return;
 	}
 	if (!u->park_journaled)

@@ -325,6 +325,9 @@ struct commit {
 };
 /* A commit whose update is a copy of u->row as it is now. */
 struct commit *commit_new(struct upload *u, unsigned set);
+/* Has the event recorded with it; the second only where that is configured. */
+void commit_event(struct commit *c, const char *kind);
+void commit_parked(struct commit *c);
 /* fn(err): ERR_OK, or what repeating cannot mend (ERR_CONFLICT ...). */
 void commit_send(struct commit *c,
 		 void (*fn)(struct upload *u, enum err err, void *arg),

@@ -78,16 +78,6 @@ attr_fill(struct upload *u, struct commit *c)
 		c->tx.attr_drop = a;
 }
 
-static void
-event_fill(struct upload *u, struct commit *c, const char *kind)
-{
-	id_new(c->event.id);
-	c->body = event_body_row(&u->row, c->event.id, kind);
-	c->event.kind = kind;
-	c->event.body = c->body;
-	c->tx.event = &c->event;
-}
-
 void
 publish_record(struct upload *u)
 {
@@ -102,7 +92,7 @@ publish_record(struct upload *u)
 	c->tx.drop_all_parts = true;
 	charge_published(u, c);
 	attr_fill(u, c);
-	event_fill(u, c, "published");
+	commit_event(c, "published");
 	commit_send(c, published, NULL);
 }
 
@@ -229,21 +219,24 @@ lost(struct upload *u)
 	u->row.ended_at = clock_wall_ms();
 	c = commit_new(u, JSET_STATE | JSET_ENDED);
 	c->tx.drop_all_parts = true;
-	event_fill(u, c, "lost");
+	commit_event(c, "lost");
 	end_badly(u, c, "the store no longer has this upload; send it again");
 }
 
 static void
 part_refused(struct upload *u)
 {
+	struct commit *c;
+
 	log_error("upload", u->session, "part_refused", KV_S("id", u->row.id),
 		  KV_S("key", u->row.key));
 	upload_enter(u, PHASE_PUBLISHING);
 	u->row.state = UPLOAD_PARKED;
 	u->row.parked_at = clock_wall_ms();
 	u->row.verified_at = 0; /* the next reader drops what is bad */
-	end_badly(u, commit_new(u, JSET_STATE | JSET_PARKED | JSET_VERIFIED),
-		  "the store refused a part; resume the upload");
+	c = commit_new(u, JSET_STATE | JSET_PARKED | JSET_VERIFIED);
+	commit_parked(c);
+	end_badly(u, c, "the store refused a part; resume the upload");
 }
 
 static void

@@ -161,6 +161,7 @@ static void
 resume_closing(struct recovering *r)
 {
 	struct upload *u = r->u;
+	struct commit *c;
 
 	if (u->end < u->row.end) {
 		log_warn("upload", u->session, "closing_short",
@@ -168,8 +169,9 @@ resume_closing(struct recovering *r)
 			 KV_U("have", u->end));
 		u->row.state = UPLOAD_PARKED;
 		u->row.parked_at = clock_wall_ms();
-		commit_send(commit_new(u, JSET_STATE | JSET_PARKED), NULL,
-			    NULL);
+		c = commit_new(u, JSET_STATE | JSET_PARKED);
+		commit_parked(c);
+		commit_send(c, NULL, NULL);
 		walked(r, ERR_OK);
 		return;
 	}

@@ -520,6 +520,27 @@ test_sync_covers_a_part_that_is_not_recorded_yet(void **state)
 	check_clean();
 }
 
+static void
+test_parks_are_told_of_where_that_is_configured(void **state)
+{
+	struct session *s = world_login("ann");
+	struct writer x;
+
+	(void)state;
+	broken(s, "/a", 10, 1);
+	assert_int_equal(count_events("parked"), 0);
+	w.cfg.park_events = true;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(writer_open(&x, s, "/a", VFS_CREAT, 0),
+				 ERR_OK);
+		assert_int_equal(writer_write(&x, 10 + (uint64_t)i, 1, 1),
+				 ERR_OK);
+		assert_int_equal(writer_close(&x, VFS_BROKEN), ERR_OK);
+	}
+	world_until(count_events("parked") == 2);
+	world_logout(s);
+}
+
 /* The slot that is said to have the upload belongs to no worker any more. */
 static void
 test_open_gives_up_on_a_worker_that_never_answers(void **state)
@@ -766,6 +787,7 @@ main(void)
 		TEST(test_no_trunc_holds_for_a_file_begun_anew),
 		TEST(test_file_begun_anew_inherits_no_declared_size),
 		TEST(test_sync_covers_a_part_that_is_not_recorded_yet),
+		TEST(test_parks_are_told_of_where_that_is_configured),
 		TEST(test_open_gives_up_on_a_worker_that_never_answers),
 		TEST(test_short_last_part_comes_again_when_its_segment_is_lost),
 		TEST(test_size_confirms_a_file_whose_last_segment_is_lost),
