@@ -36,6 +36,7 @@ class Gateway:
         self.extra_env = {}
         self.meant = threading.Lock()  # held while it is ended on purpose
         self.slowest_start = 0.0
+        self.over = False
 
     def shell(self, script, **kwargs):
         """Runs a line of bash that has the end-to-end tests' functions."""
@@ -66,6 +67,8 @@ class Gateway:
 
     def start(self):
         """Until it answers, whoever of its children is killed meanwhile."""
+        if self.over:
+            raise Violation("started when all was over")
         began = time.monotonic()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
@@ -141,6 +144,11 @@ class Gateway:
         self.process.wait()
         self.wait_gone(pids)
         return 1 + len(pids)
+
+    def end(self):
+        """For good, whatever the plan of faults has in mind."""
+        self.over = True
+        self.kill_everything()
 
     def kill_master(self):
         """Its children end by themselves when it is gone."""

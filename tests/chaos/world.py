@@ -122,7 +122,8 @@ class World:
         except Violation as e:
             self.report.violation(str(e))
         finally:
-            self.gateway.kill_everything()
+            self.stopping.set()
+            self.gateway.end()
             for layer in self.layers:
                 if hasattr(layer, "close"):
                     layer.close()
