@@ -42,6 +42,7 @@ struct fake {
 	unsigned delay_ms;	 /* of every completion */
 	bool hold;		 /* completions wait for fake_release() */
 	bool hold_acks;		 /* vfs_file_acks() says no */
+	bool full;		 /* vfs_file_paused() says so, and nothing else */
 	bool discard;		 /* bytes are counted, not kept */
 	enum err close_err;	 /* what closing a written file gives */
 	enum err write_err;	 /* what a write at or above .. gives */

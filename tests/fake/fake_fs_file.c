@@ -29,10 +29,10 @@ fake_pause(struct fake *f, bool paused)
 void
 fake_ready(struct fake *f, enum err err)
 {
-	struct vfs_file *file;
+	struct vfs_file *file, *next; /* a front end may close it */
 
 	f->hold_acks = false;
-	DL_FOREACH (f->open, file) {
+	DL_FOREACH_SAFE (f->open, file, next) {
 		if (file->events != NULL)
 			file->events->ready(file->events_arg, err,
 					    err == ERR_OK ? "" : err_text(err));
@@ -123,6 +123,12 @@ bool
 vfs_file_acks(const struct vfs_file *file)
 {
 	return !file->s->f->hold_acks;
+}
+
+bool
+vfs_file_paused(const struct vfs_file *file)
+{
+	return file->s->f->full;
 }
 
 void
