@@ -42,7 +42,9 @@ struct fake {
 	unsigned delay_ms;	 /* of every completion */
 	bool hold;		 /* completions wait for fake_release() */
 	bool hold_acks;		 /* vfs_file_acks() says no */
-	bool full;		 /* vfs_file_paused() says so, and nothing else */
+	/* With so many bytes written vfs_file_paused() says so, and nothing
+	 * is told; 0: never. */
+	uint64_t full_at;
 	bool discard;		 /* bytes are counted, not kept */
 	enum err close_err;	 /* what closing a written file gives */
 	enum err write_err;	 /* what a write at or above .. gives */

@@ -128,7 +128,9 @@ vfs_file_acks(const struct vfs_file *file)
 bool
 vfs_file_paused(const struct vfs_file *file)
 {
-	return file->s->f->full;
+	const struct fake *f = file->s->f;
+
+	return f->full_at > 0 && f->written == f->full_at;
 }
 
 void

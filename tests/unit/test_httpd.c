@@ -272,10 +272,10 @@ test_a_pause_that_is_never_told_is_waited_for(void **state)
 
 	ask(w, "PUT /files/a", "Content-Length: 10\r\n");
 	settle(w);
-	w->fake->full = true;
+	w->fake->full_at = 5;
 	say(w, "hello", 5);
 	settle(w);
-	w->fake->full = false;
+	w->fake->full_at = 0;
 	settle(w);
 	assert_int_equal(w->fake->written, 5);
 	say(w, "hello", 5);
