@@ -186,8 +186,7 @@ records_media(struct records *r, const char *store, const char *key,
 {
 	if (r->db == NULL)
 		return true;
-	return begin(r) &&
-	       end(r, r->ops->media(r->db, NULL, store, key, rows));
+	return begin(r) && end(r, r->ops->media(r->db, NULL, store, key, rows));
 }
 
 bool

@@ -2,6 +2,7 @@
 #include "probe/source.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/mem.h"
@@ -38,6 +39,14 @@ source_open(uint64_t size, source_fetch_fn *fetch)
 	s.blocks = mem_array(SOURCE_BLOCKS, sizeof(*s.blocks));
 	s.run = mem_alloc(PROBE_WIRE_READ_MAX);
 	s.next = UINT64_MAX;
+}
+
+void
+source_close(void)
+{
+	free(s.blocks);
+	free(s.run);
+	memset(&s, 0, sizeof(s));
 }
 
 uint64_t

@@ -18,6 +18,7 @@
 typedef int source_fetch_fn(uint64_t off, void *dst, uint32_t len);
 
 void source_open(uint64_t size, source_fetch_fn *fetch);
+void source_close(void); /* for tests, which open another */
 uint64_t source_size(void);
 
 /*
