@@ -39,6 +39,8 @@ struct outbox_config {
 	bool wait;	   /* published events wait for their probe */
 	unsigned wait_ms;  /* so long at most: 60 s */
 	uint64_t keep_ms, keep_dead_ms;
+	bool url; /* in events of objects that were made */
+	int64_t url_ttl_ms;
 	struct outbox_sink_config sinks[OUTBOX_SINKS_MAX];
 	size_t nsinks;
 };
@@ -75,6 +77,7 @@ struct outbox_event {
 	char *type, *subject, *time, *partitionkey, *data, *json;
 	char *id;
 	char *user, *path; /* for filters */
+	bool made;	   /* it tells of an object that is there */
 };
 
 /*
@@ -85,6 +88,8 @@ enum err outbox_event_make(struct outbox_event *out,
 			   const struct outbox_config *cfg,
 			   const struct journal_event_row *row,
 			   const char *media);
+/* Puts data.url in; returns by how many bytes the event grew. */
+int64_t outbox_event_set_url(struct outbox_event *e, const char *url);
 void outbox_event_free(struct outbox_event *e);
 /* What `sluicectl sinks test` sends: type <prefix>.test. */
 void outbox_event_test(struct outbox_event *out,
@@ -107,6 +112,8 @@ struct outbox_env {
 	struct loop *loop;
 	struct journal *journal;
 	const struct outbox_config *config; /* borrowed */
+	struct store **stores;		    /* likewise: for URLs */
+	size_t nstores;
 	/* For tests: monotonic and wall time in ms; NULL: the real ones. */
 	uint64_t (*clock)(void);
 	int64_t (*wall)(void);

@@ -230,6 +230,8 @@ outbox_config_read(struct conf *conf, const char *node,
 	struct conf_range wait = { 60000, 1000, 3600 * 1000 };
 	struct conf_range keep = { DAY_MS, 3600 * 1000, 3650 * DAY_MS };
 	struct conf_range dead = { 30 * DAY_MS, 3600 * 1000, 3650 * DAY_MS };
+	struct conf_range ttl = { 3600 * 1000, 60 * 1000,
+				  (uint64_t)STORE_GRANT_MAX_S * 1000 };
 	char *source = mem_printf("urn:sluice:%s", node);
 
 	memset(out, 0, sizeof(*out));
@@ -240,6 +242,8 @@ outbox_config_read(struct conf *conf, const char *node,
 		(unsigned)conf_time(conf, SECTION, "publish_wait_max", wait);
 	out->keep_ms = conf_time(conf, SECTION, "keep", keep);
 	out->keep_dead_ms = conf_time(conf, SECTION, "keep_dead", dead);
+	out->url = conf_bool(conf, SECTION, "url", false);
+	out->url_ttl_ms = (int64_t)conf_time(conf, SECTION, "url_ttl", ttl);
 	sinks_read(conf, out);
 	free(source);
 }

@@ -167,9 +167,32 @@ outbox_event_make(struct outbox_event *out, const struct outbox_config *cfg,
 	out->partitionkey = mem_printf("%s/%s", store, out->subject);
 	free(store);
 	out->data = data_of(o, media);
+	out->made = outbox_kind_of(row->kind) == OUTBOX_PUBLISHED ||
+		    outbox_kind_of(row->kind) == OUTBOX_RENAMED;
 	json_decref(o);
 	point(out, cfg);
 	return ERR_OK;
+}
+
+int64_t
+outbox_event_set_url(struct outbox_event *e, const char *url)
+{
+	json_t *o = json_loads(e->data, 0, NULL);
+	int64_t before = (int64_t)(strlen(e->data) + strlen(e->json));
+	char *text;
+
+	json_object_set_new(o, "url", json_string(url));
+	text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	json_decref(o);
+	if (!text)
+		return 0; /* the URL is not UTF-8 */
+	free(e->data);
+	free(e->json);
+	e->data = text;
+	e->e.data = text;
+	e->e.data_len = strlen(text);
+	envelope(e);
+	return (int64_t)(strlen(e->data) + strlen(e->json)) - before;
 }
 
 void

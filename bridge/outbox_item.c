@@ -387,10 +387,14 @@ lane_send(struct lane *l)
 	struct item *it;
 
 	while (!l->o->stopping && l->state == LANE_ON && !l->loading &&
-	       l->nflying < limit && (it = l->ready.first)) {
+	       l->nflying + l->nsigning < limit && (it = l->ready.first)) {
 		list_remove(&l->ready, it);
-		it->state = ITEM_FLYING;
 		it->chain->busy = true;
+		if (url_wanted(it)) {
+			url_make(it);
+			continue;
+		}
+		it->state = ITEM_FLYING;
 		list_append(&l->flying, it);
 		l->nflying++;
 		sink_send(l->sink, &it->event.e, on_sent, it);

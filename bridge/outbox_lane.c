@@ -225,6 +225,7 @@ end_item(struct item *it)
 		sink_forget(l->sink, it);
 	if (it->state == ITEM_FETCH)
 		journal_forget(l->o->env.journal, it);
+	store_cancel(it->op);
 	item_free(it);
 }
 

@@ -55,7 +55,7 @@ struct chain {
 enum item_state {
 	ITEM_QUEUED, /* behind another of its key */
 	ITEM_MEDIA,  /* waits for its probe */
-	ITEM_FETCH,  /* asked the journal for the media */
+	ITEM_FETCH,  /* asked the journal for the media, or for a URL */
 	ITEM_READY,  /* waits for its turn */
 	ITEM_FLYING,
 	ITEM_SETTLED
@@ -74,6 +74,8 @@ struct item {
 	struct journal_event_row *row;	   /* while media may join the event */
 	struct journal_delivery *delivery; /* of a row that is tried again */
 	uint64_t wait_until;		   /* clock, ITEM_MEDIA */
+	struct store_op *op;		   /* its URL is being made */
+	int64_t url_until; /* wall: until then it need not be made anew */
 };
 
 struct item_list {
@@ -117,7 +119,7 @@ struct lane {
 	size_t nitems, bytes;
 	struct chain *chains;
 	struct item_list ready, flying, media, fetching;
-	unsigned nflying;
+	unsigned nflying, nsigning;
 	unsigned ndue; /* rows in memory */
 	/* Changes of rows that are not in the journal yet. */
 	struct journal_delivery *pending;
@@ -171,6 +173,10 @@ bool media_wanted(const struct lane *l, const struct journal_event_row *row);
 void media_wait(struct item *it);
 void media_done(struct outbox *o, int64_t seq); /* of a probe */
 void media_timeouts(struct lane *l);
+
+/* outbox_url.c */
+bool url_wanted(const struct item *it);
+void url_make(struct item *it); /* it is ready again, then or at once */
 
 /* Lists of items. */
 void list_append(struct item_list *list, struct item *it);

@@ -37,23 +37,33 @@ struct events {
 	uint64_t stop_until; /* clock_ms() */
 };
 
+/* For probes, and for URLs. */
+static void
+stores_open(struct events *e)
+{
+	const struct settings *s = e->settings;
+	struct store_env env = { e->loop, e->pool, e->http };
+	char **name;
+
+	if (!s->probe.enabled && !s->events.url)
+		return;
+	for (name = s->bridge.stores; *name; name++)
+		if (store_open(&e->stores[e->nstores], s->conf, *name, &env) ==
+		    ERR_OK)
+			e->nstores++;
+}
+
 /* NULL: nothing is probed. */
 static struct sink *
 prober_open(struct events *e)
 {
 	const struct settings *s = e->settings;
-	struct store_env env = { e->loop, e->pool, e->http };
 	struct outbox_prober_env prober = { .loop = e->loop,
 					    .journal = e->journal,
 					    .stores = e->stores };
-	char **name;
 
 	if (!s->probe.enabled)
 		return NULL;
-	for (name = s->bridge.stores; *name; name++)
-		if (store_open(&e->stores[e->nstores], s->conf, *name, &env) ==
-		    ERR_OK)
-			e->nstores++;
 	e->prober = prober_new(e->loop, &s->probe);
 	prober.prober = e->prober;
 	prober.nstores = e->nstores;
@@ -69,7 +79,8 @@ sinks_open(struct events *e)
 	struct sink_env sink_env = { e->loop, e->pool, e->http };
 	struct outbox_env env = { .loop = e->loop,
 				  .journal = e->journal,
-				  .config = cfg };
+				  .config = cfg,
+				  .stores = e->stores };
 	struct sink *sinks[OUTBOX_SINKS_MAX] = { NULL };
 	size_t i;
 
@@ -79,6 +90,8 @@ sinks_open(struct events *e)
 			log_error(PART, NULL, "sink_not_opened",
 				  KV_S("sink", cfg->sinks[i].name));
 	}
+	stores_open(e);
+	env.nstores = e->nstores;
 	e->outbox = outbox_new(&env, sinks, prober_open(e));
 	log_info(PART, NULL, "outbox", KV_U("sinks", cfg->nsinks),
 		 KV_S("probes", e->prober ? "yes" : "no"));

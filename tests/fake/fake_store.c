@@ -126,6 +126,19 @@ answer_put(struct store_call *c)
 }
 
 static void
+answer_presign(struct store_call *c)
+{
+	struct store_result res = { .err = ERR_OK };
+	char url[STORE_KEY_MAX + 32];
+
+	snprintf(url, sizeof(url), "https://store/%s?n=%u", c->key,
+		 fake_store.started[STORE_CALL_PRESIGN]);
+	res.data = url;
+	res.len = strlen(url);
+	store_call_done(c, &res);
+}
+
+static void
 carry_out(struct store_call *c)
 {
 	bool broken = fails(c);
@@ -138,6 +151,8 @@ carry_out(struct store_call *c)
 		answer_head(c);
 	else if (c->kind == STORE_CALL_PUT)
 		answer_put(c);
+	else if (c->kind == STORE_CALL_PRESIGN)
+		answer_presign(c);
 	else
 		answer_list(c);
 }
@@ -205,6 +220,7 @@ static const struct store_ops ops = {
 	.start = { [STORE_CALL_HEAD] = fake_start,
 		   [STORE_CALL_GET] = fake_start,
 		   [STORE_CALL_LIST] = fake_start,
+		   [STORE_CALL_PRESIGN] = fake_start,
 		   [STORE_CALL_PUT] = fake_start },
 	.cancel = fake_cancel,
 };

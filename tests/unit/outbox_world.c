@@ -158,6 +158,8 @@ outbox_world_open(struct outbox_world *o)
 	struct outbox_env env = { .loop = o->w->loop,
 				  .journal = o->w->journal,
 				  .config = &o->cfg,
+				  .stores = &o->store,
+				  .nstores = o->store ? 1 : 0,
 				  .clock = world_clock,
 				  .wall = world_wall };
 	struct sink *sinks[4];

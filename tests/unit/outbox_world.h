@@ -44,6 +44,7 @@ struct outbox_world {
 	struct world *w;
 	struct outbox_config cfg;
 	struct fake_sink *sinks[4], *prober;
+	struct store *store; /* for URLs, the test's; or NULL */
 	struct outbox *outbox;
 };
 
