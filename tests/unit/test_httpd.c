@@ -17,7 +17,7 @@
 #include "lib/mem.h"
 #include "tests/fake/fake_fs.h"
 
-#define TURNS 1500 /* of the loop, well below what is read while paused */
+#define TURNS 600 /* of the loop, well below what is read while paused */
 #define REPLY_MAX 65536
 
 struct world {
