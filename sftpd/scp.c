@@ -78,6 +78,30 @@ scp_end(struct req *r)
 	return goes_on;
 }
 
+bool
+scp_handle(struct req *r, const char *too_many)
+{
+	r->h = handle_new(r->ch, r->path);
+	if (r->h != NULL)
+		return true;
+	scp_fatal(r->ch->scp, too_many);
+	scp_end(r);
+	return false;
+}
+
+bool
+scp_opened(struct req *r, enum err err)
+{
+	struct handle *h = r->h;
+
+	r->h = NULL;
+	if (err != ERR_OK)
+		handle_free(h);
+	else if (r->ch->ended)
+		req_abandon(h);
+	return scp_end(r);
+}
+
 static void
 close_done(void *arg, enum err err, const char *why)
 {

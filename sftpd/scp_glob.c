@@ -103,14 +103,9 @@ folder_opened(void *arg, enum err err, const char *why, struct vfs_dir *dir)
 	struct scp *s = r->ch->scp;
 	struct handle *h = r->h;
 
-	r->h = NULL;
 	if (err == ERR_OK)
 		h->dir = dir;
-	if (err == ERR_OK && r->ch->ended)
-		req_abandon(h);
-	else if (err != ERR_OK)
-		handle_free(h);
-	if (!scp_end(r))
+	if (!scp_opened(r, err))
 		return;
 	if (err == ERR_OK)
 		scp_ask(s, &op_page, h, h->path);
@@ -121,12 +116,8 @@ folder_opened(void *arg, enum err err, const char *why, struct vfs_dir *dir)
 static void
 start_folder(struct req *r)
 {
-	r->h = handle_new(r->ch, r->path);
-	if (r->h == NULL) {
-		scp_fatal(r->ch->scp, "too many open folders");
-		scp_end(r);
+	if (!scp_handle(r, "too many open folders"))
 		return;
-	}
 	vfs_dir_open(r->ch->c->session, r->path, folder_opened, r);
 }
 

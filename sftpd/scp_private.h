@@ -87,6 +87,12 @@ struct req *scp_ask(struct scp *s, const struct op *op, struct handle *h,
 		    const char *path);
 bool scp_end(struct req *r);
 
+/* Gives an open its handle; false, and it is over, if there are too many. */
+bool scp_handle(struct req *r, const char *too_many);
+
+/* scp_end() for an open: its handle is the caller's if that was good. */
+bool scp_opened(struct req *r, enum err err);
+
 /* Closes s->h; tells `closed` how, unless the channel has ended. */
 void scp_close(struct scp *s, enum vfs_end how, scp_closed_fn *closed);
 

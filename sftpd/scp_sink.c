@@ -104,16 +104,10 @@ opened(void *arg, enum err err, const char *why, struct vfs_file *f)
 	struct handle *h = r->h;
 	char *path = r->path;
 
-	r->h = NULL;
 	r->path = NULL;
-	if (err == ERR_OK) {
+	if (err == ERR_OK)
 		h->file = f;
-		if (r->ch->ended)
-			req_abandon(h);
-	} else {
-		handle_free(h);
-	}
-	if (!scp_end(r)) {
+	if (!scp_opened(r, err)) {
 		free(path);
 		return;
 	}

@@ -244,14 +244,9 @@ folder_opened(void *arg, enum err err, const char *why, struct vfs_dir *dir)
 	struct scp *s = r->ch->scp;
 	struct handle *h = r->h;
 
-	r->h = NULL;
 	if (err == ERR_OK)
 		h->dir = dir;
-	if (err == ERR_OK && r->ch->ended)
-		req_abandon(h);
-	else if (err != ERR_OK)
-		handle_free(h);
-	if (!scp_end(r))
+	if (!scp_opened(r, err))
 		return;
 	if (err == ERR_OK)
 		s->level->h = h;
@@ -263,12 +258,8 @@ folder_opened(void *arg, enum err err, const char *why, struct vfs_dir *dir)
 static void
 start_folder(struct req *r)
 {
-	r->h = handle_new(r->ch, r->path);
-	if (r->h == NULL) {
-		scp_fatal(r->ch->scp, "too many open folders");
-		scp_end(r);
+	if (!scp_handle(r, "too many open folders"))
 		return;
-	}
 	vfs_dir_open(r->ch->c->session, r->path, folder_opened, r);
 }
 
@@ -341,14 +332,9 @@ item_opened(void *arg, enum err err, const char *why, struct vfs_file *f)
 	struct scp *s = r->ch->scp;
 	struct handle *h = r->h;
 
-	r->h = NULL;
 	if (err == ERR_OK)
 		h->file = f;
-	if (err == ERR_OK && r->ch->ended)
-		req_abandon(h);
-	else if (err != ERR_OK)
-		handle_free(h);
-	if (!scp_end(r))
+	if (!scp_opened(r, err))
 		return;
 	if (err != ERR_OK) {
 		scp_err(s, s->item.path, err, why);
@@ -367,12 +353,8 @@ start_item(struct req *r)
 {
 	struct vfs_open o = { .path = r->path, .flags = VFS_READ };
 
-	r->h = handle_new(r->ch, r->path);
-	if (r->h == NULL) {
-		scp_fatal(r->ch->scp, "too many open files");
-		scp_end(r);
+	if (!scp_handle(r, "too many open files"))
 		return;
-	}
 	r->h->flags = o.flags;
 	vfs_open(r->ch->c->session, &o, item_opened, r);
 }
