@@ -165,27 +165,23 @@ load_row(struct check *k, const struct journal_upload *u)
 	return true;
 }
 
+static bool
+load_page(void *arg, struct journal_rows *rows)
+{
+	bool ok = true;
+	size_t i;
+
+	for (i = 0; ok && i < rows->nuploads; i++)
+		ok = load_row(arg, &rows->uploads[i]);
+	return ok;
+}
+
 bool
 check_load_rows(struct check *k)
 {
-	struct journal_query q = { .states = ACTIVE_STATES };
-	char after[ID_LEN + 1] = "";
-	bool more = true, ok = true;
-	size_t i;
+	const struct journal_query q = { .states = ACTIVE_STATES };
 
-	while (ok && more) {
-		struct journal_rows rows = { 0 };
-
-		q.after_id = after;
-		ok = records_list(k->records, &q, &rows);
-		for (i = 0; ok && i < rows.nuploads; i++)
-			ok = load_row(k, &rows.uploads[i]);
-		if (rows.nuploads > 0)
-			strcpy(after, rows.uploads[rows.nuploads - 1].id);
-		more = rows.more;
-		journal_rows_free(&rows);
-	}
-	return ok;
+	return records_pages(k->records, q, load_page, k);
 }
 
 bool

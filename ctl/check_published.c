@@ -15,29 +15,17 @@ struct youngest {
 };
 
 static bool
-gather(struct check *k, struct youngest *y)
+gather(void *arg, struct journal_rows *rows)
 {
-	struct journal_query q = { .states = 1u << UPLOAD_PUBLISHED };
-	char after[ID_LEN + 1] = "";
-	bool more = true, ok = true;
+	struct youngest *y = arg;
 	size_t i;
 
-	while (ok && more) {
-		struct journal_rows rows = { 0 };
-
-		q.after_id = after;
-		ok = records_list(k->records, &q, &rows);
-		for (i = 0; ok && i < rows.nuploads; i++) {
-			y->rows[y->next] = rows.uploads[i];
-			y->next = (y->next + 1) % y->max;
-			y->n += y->n < y->max;
-		}
-		if (rows.nuploads > 0)
-			strcpy(after, rows.uploads[rows.nuploads - 1].id);
-		more = rows.more;
-		journal_rows_free(&rows);
+	for (i = 0; i < rows->nuploads; i++) {
+		y->rows[y->next] = rows->uploads[i];
+		y->next = (y->next + 1) % y->max;
+		y->n += y->n < y->max;
 	}
-	return ok;
+	return true;
 }
 
 /* A later end of the same key says what became of the object. */
@@ -128,7 +116,10 @@ check_published(struct check *k)
 	if (k->last == 0)
 		return;
 	y.rows = mem_array(k->last, sizeof(*y.rows));
-	if (gather(k, &y))
+	if (records_pages(
+		    k->records,
+		    (struct journal_query){ .states = 1u << UPLOAD_PUBLISHED },
+		    gather, &y))
 		for (i = 0; i < y.n; i++)
 			if (is_last_of_key(&y, &y.rows[i]))
 				check_object(k, &y.rows[i]);

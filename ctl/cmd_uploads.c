@@ -22,6 +22,7 @@ static const struct table_column columns[] = {
 
 /* The listing under way: pages go out one by one. */
 struct listing {
+	struct records *records;
 	struct table *table; /* NULL: as JSON */
 	size_t printed;
 	struct offsets offsets;
@@ -72,9 +73,9 @@ print_json(const struct listing *l, const struct journal_upload *u,
 }
 
 static bool
-print_page(struct records *r, struct listing *l,
-	   const struct journal_rows *rows)
+print_page(void *arg, struct journal_rows *rows)
 {
+	struct listing *l = arg;
 	struct offset at;
 	uint64_t stored;
 	size_t i;
@@ -82,7 +83,7 @@ print_page(struct records *r, struct listing *l,
 	for (i = 0; i < rows->nuploads; i++) {
 		const struct journal_upload *u = &rows->uploads[i];
 
-		if (!records_stored(r, u, &stored))
+		if (!records_stored(l->records, u, &stored))
 			return false;
 		at = offset_find(&l->offsets, u, stored);
 		if (l->table != NULL)
@@ -98,33 +99,14 @@ print_page(struct records *r, struct listing *l,
 }
 
 static bool
-print_all(struct records *r, struct listing *l, struct journal_query *q)
-{
-	char after[ID_LEN + 1] = "";
-	bool more = true, ok = true;
-
-	while (ok && more) {
-		struct journal_rows rows = { 0 };
-
-		q->after_id = after;
-		ok = records_list(r, q, &rows) && print_page(r, l, &rows);
-		more = rows.more;
-		if (rows.nuploads > 0)
-			strcpy(after, rows.uploads[rows.nuploads - 1].id);
-		journal_rows_free(&rows);
-	}
-	q->after_id = NULL;
-	return ok;
-}
-
-static bool
 list_table(const struct ctl *c, struct records *r, struct journal_query *q,
 	   bool filtered)
 {
-	struct listing l = { .table = table_new(columns, COLUMNS,
+	struct listing l = { .records = r,
+			     .table = table_new(columns, COLUMNS,
 						text_columns()),
 			     .offsets.ctl = c };
-	bool ok = print_all(r, &l, q);
+	bool ok = records_pages(r, *q, print_page, &l);
 
 	if (ok && l.printed == 0)
 		fputs(filtered ? "No such uploads.\n"
@@ -142,11 +124,11 @@ list_table(const struct ctl *c, struct records *r, struct journal_query *q,
 static bool
 list_json(const struct ctl *c, struct records *r, struct journal_query *q)
 {
-	struct listing l = { .table = NULL, .offsets.ctl = c };
+	struct listing l = { .records = r, .table = NULL, .offsets.ctl = c };
 	bool ok;
 
 	putchar('[');
-	ok = print_all(r, &l, q);
+	ok = records_pages(r, *q, print_page, &l);
 	puts("]");
 	return ok;
 }

@@ -117,6 +117,26 @@ records_list(struct records *r, const struct journal_query *q,
 }
 
 bool
+records_pages(struct records *r, struct journal_query q, records_page_fn *fn,
+	      void *arg)
+{
+	char after[ID_LEN + 1] = "";
+	bool more = true, ok = true;
+
+	while (ok && more) {
+		struct journal_rows rows = { 0 };
+
+		q.after_id = after;
+		ok = records_list(r, &q, &rows) && fn(arg, &rows);
+		if (rows.nuploads > 0)
+			strcpy(after, rows.uploads[rows.nuploads - 1].id);
+		more = rows.more;
+		journal_rows_free(&rows);
+	}
+	return ok;
+}
+
+bool
 records_get(struct records *r, const char *id, struct journal_rows *rows)
 {
 	if (r->db == NULL)

@@ -32,6 +32,11 @@ bool records_exist(const struct records *r);
 bool records_list(struct records *r, const struct journal_query *q,
 		  struct journal_rows *rows);
 
+/* Page by page, until fn is false; false then, and after saying what is wrong. */
+typedef bool records_page_fn(void *arg, struct journal_rows *rows);
+bool records_pages(struct records *r, struct journal_query q,
+		   records_page_fn *fn, void *arg);
+
 /*
  * The upload with its parts and events, by its id or by at least 4 characters
  * from the beginning or the end of it. False after saying what is wrong.
