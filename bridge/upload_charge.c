@@ -107,8 +107,8 @@ charge_refused(struct upload *u, bool row_is_new)
 	upload_fail(u, ERR_QUOTA, why);
 }
 
-static void
-charged(struct upload *u, enum err err, void *arg)
+void
+charge_ended(struct upload *u, enum err err, void *arg)
 {
 	(void)arg;
 	if (err == ERR_QUOTA)
@@ -125,7 +125,7 @@ charge_send(struct upload *u)
 
 	c->tx.update = &c->row;
 	charge_add(u, c);
-	commit_send(c, charged, NULL);
+	commit_send(c, charge_ended, NULL);
 }
 
 /* Asks before the last byte of a charge has come, so that nothing waits. */

@@ -13,13 +13,8 @@
 static void
 acks_may_go(struct upload *u, enum err err, void *arg)
 {
-	(void)arg;
 	u->acks_wait--;
-	if (err == ERR_QUOTA)
-		charge_refused(u, false);
-	else if (err)
-		upload_fail(u, ERR_CONFLICT,
-			    "the journal refused; another session took over");
+	charge_ended(u, err, arg);
 }
 
 static void

@@ -355,6 +355,8 @@ enum err charge_declare(struct upload *u, uint64_t size);
 unsigned charge_trim(struct upload *u);
 /* An upload failed because its charge was refused. */
 void charge_refused(struct upload *u, bool row_is_new);
+/* How a charge on a row that is there went. */
+void charge_ended(struct upload *u, enum err err, void *arg);
 /* The object of the row's key is there now, as the row tells. */
 void charge_published(struct upload *u, struct commit *c);
 
