@@ -201,7 +201,7 @@ test_new_file_beyond_the_number_is_refused_at_open(void **state)
 {
 	struct session *s = quo();
 	struct writer x;
-	char path[8];
+	char path[16];
 	int i;
 
 	(void)state;
