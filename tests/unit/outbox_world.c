@@ -76,12 +76,20 @@ fake_sink_new(unsigned concurrency)
 }
 
 void
-fake_sink_free(struct fake_sink *f)
+fake_sink_reset(struct fake_sink *f)
 {
 	size_t i;
 
-	for (i = 0; f && i < f->n; i++)
+	for (i = 0; i < f->n; i++)
 		free(f->seen[i].json);
+	f->n = 0;
+}
+
+void
+fake_sink_free(struct fake_sink *f)
+{
+	if (f)
+		fake_sink_reset(f);
 	free(f);
 }
 

@@ -35,7 +35,8 @@ struct fake_sink {
 };
 
 struct fake_sink *fake_sink_new(unsigned concurrency);
-void fake_sink_free(struct fake_sink *f); /* by the test, at its end */
+void fake_sink_free(struct fake_sink *f);  /* by the test, at its end */
+void fake_sink_reset(struct fake_sink *f); /* forgets what it saw */
 void fake_sink_answer(
 	struct fake_sink *f); /* what the script has answers for */
 size_t fake_sink_count(const struct fake_sink *f, enum sink_outcome outcome);

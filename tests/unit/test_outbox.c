@@ -345,7 +345,7 @@ test_one_that_never_answers_holds_up_its_key_alone(void **state)
 	outbox_world_close(o);
 	assert_int_equal(f->open, 0);
 	f->script = NULL;
-	f->n = 0;
+	fake_sink_reset(f);
 	outbox_world_open(o);
 	run(o);
 	assert_int_equal(fake_sink_count(f, SINK_DELIVERED), 89);
