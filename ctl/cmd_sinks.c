@@ -74,8 +74,8 @@ row_json(const struct journal_sink *s)
 			 records_text(s->reason));
 }
 
-static void
-print_json(const struct journal_rows *rows)
+static json_t *
+rows_json(const struct journal_rows *rows)
 {
 	json_t *list = json_array();
 	size_t i;
@@ -83,6 +83,32 @@ print_json(const struct journal_rows *rows)
 	for (i = 0; i < rows->nsinks; i++)
 		if (!hidden(&rows->sinks[i]))
 			json_array_append_new(list, row_json(&rows->sinks[i]));
+	return list;
+}
+
+json_t *
+sinks_json(struct ctl *c)
+{
+	struct journal_rows rows = { 0 };
+	json_t *list = NULL;
+	struct records *r;
+	enum err err;
+
+	r = records_try(c, &err);
+	if (!r)
+		return NULL;
+	if (records_sinks(r, SINKS_COUNTS, &rows))
+		list = rows_json(&rows);
+	journal_rows_free(&rows);
+	records_close(r);
+	return list;
+}
+
+static void
+print_json(const struct journal_rows *rows)
+{
+	json_t *list = rows_json(rows);
+
 	json_dumpf(list, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(list);

@@ -7,6 +7,7 @@
 
 #include "ctl/ask.h"
 #include "ctl/cmd_daemon.h"
+#include "ctl/cmd_events.h"
 #include "ctl/table.h"
 #include "ctl/text.h"
 #include "lib/mem.h"
@@ -121,6 +122,25 @@ print_courier(const json_t *o)
 }
 
 static void
+print_sinks(const json_t *o)
+{
+	const json_t *list = json_object_get(o, "sinks"), *s;
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		s = json_array_get(list, i);
+		field(i == 0 ? "Sinks" : "",
+		      mem_printf("%s: %s, %lld to come, %lld tried again, "
+				 "%lld dead",
+				 json_string_value(json_object_get(s, "name")),
+				 json_string_value(json_object_get(s, "state")),
+				 (long long)number(s, "lag"),
+				 (long long)number(s, "waiting"),
+				 (long long)number(s, "dead")));
+	}
+}
+
+static void
 add_worker(struct table *t, const json_t *w)
 {
 	static const char *const counts[] = { "pid", "connections", "sessions",
@@ -167,15 +187,19 @@ print_workers(const json_t *o)
 }
 
 static bool
-print_status(const struct ctl *c, const char *line)
+print_status(struct ctl *c, const char *line)
 {
 	json_t *o = json_loads(line, 0, NULL);
+	json_t *sinks;
 
 	if (!json_is_object(o)) {
 		ctl_error("the daemon's answer makes no sense");
 		json_decref(o);
 		return false;
 	}
+	sinks = sinks_json(c);
+	if (sinks)
+		json_object_set_new(o, "sinks", sinks);
 	if (c->json) {
 		json_dumpf(o, stdout, JSON_INDENT(2));
 		putchar('\n');
@@ -185,6 +209,7 @@ print_status(const struct ctl *c, const char *line)
 		print_stores(o);
 		print_spool(o);
 		print_courier(o);
+		print_sinks(o);
 		print_workers(o);
 	}
 	json_decref(o);
