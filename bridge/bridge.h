@@ -89,7 +89,7 @@ struct bridge {
 	struct downloads *downloads;
 	struct sweeper *sweeper;
 	struct quota *quota;
-	struct recent *recent; /* what became of objects just now */
+	struct recent *recent;	 /* what became of objects just now */
 	struct xferlog *xferlog; /* NULL: none is written */
 	const struct bridge_config *config;
 };
