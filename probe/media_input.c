@@ -33,6 +33,9 @@ static const char *const inputs[] = {
 static char complaint[REASON_MAX];
 static int64_t position;
 
+static void on_log(void *ctx, int level, const char *fmt, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
 /* The last error is what it failed of; those before led to it. */
 static void
 on_log(void *ctx, int level, const char *fmt, va_list args)

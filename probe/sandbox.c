@@ -104,32 +104,37 @@ calls_by_name(scmp_filter_ctx ctx)
 	return ok;
 }
 
+static struct scmp_arg_cmp
+equals(unsigned no, int value)
+{
+	return (struct scmp_arg_cmp){ no, SCMP_CMP_EQ, (scmp_datum_t)value, 0 };
+}
+
+/* Argument 2 of mmap and mprotect, without or with PROT_EXEC. */
+static struct scmp_arg_cmp
+executable(int bit)
+{
+	return (struct scmp_arg_cmp){ 2, SCMP_CMP_MASKED_EQ, PROT_EXEC,
+				      (scmp_datum_t)bit };
+}
+
 /* Those that are harmless with some arguments only. */
 static bool
 calls_by_argument(scmp_filter_ctx ctx)
 {
-	const struct scmp_arg_cmp in = SCMP_A0(SCMP_CMP_EQ, STDIN_FILENO);
-	const struct scmp_arg_cmp out = SCMP_A0(SCMP_CMP_EQ, STDOUT_FILENO);
-	const struct scmp_arg_cmp err = SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO);
-	const struct scmp_arg_cmp self =
-		SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid());
-	const struct scmp_arg_cmp data =
-		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	const struct scmp_arg_cmp code =
-		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC);
 	const struct {
 		uint32_t action;
 		int call;
 		struct scmp_arg_cmp arg;
 	} rules[] = {
-		{ SCMP_ACT_ALLOW, SYS(read), in },
-		{ SCMP_ACT_ALLOW, SYS(write), out },
-		{ SCMP_ACT_ALLOW, SYS(write), err },
-		{ SCMP_ACT_ALLOW, SYS(tgkill), self },
-		{ SCMP_ACT_ALLOW, SYS(mmap), data },
-		{ SCMP_ACT_ALLOW, SYS(mprotect), data },
-		{ SCMP_ACT_ERRNO(EPERM), SYS(mmap), code },
-		{ SCMP_ACT_ERRNO(EPERM), SYS(mprotect), code },
+		{ SCMP_ACT_ALLOW, SYS(read), equals(0, STDIN_FILENO) },
+		{ SCMP_ACT_ALLOW, SYS(write), equals(0, STDOUT_FILENO) },
+		{ SCMP_ACT_ALLOW, SYS(write), equals(0, STDERR_FILENO) },
+		{ SCMP_ACT_ALLOW, SYS(tgkill), equals(0, getpid()) },
+		{ SCMP_ACT_ALLOW, SYS(mmap), executable(0) },
+		{ SCMP_ACT_ALLOW, SYS(mprotect), executable(0) },
+		{ SCMP_ACT_ERRNO(EPERM), SYS(mmap), executable(PROT_EXEC) },
+		{ SCMP_ACT_ERRNO(EPERM), SYS(mprotect), executable(PROT_EXEC) },
 	};
 	bool ok = true;
 

@@ -14,13 +14,23 @@
 static int
 try_open(void)
 {
-	return open("/etc/passwd", O_RDONLY) >= 0;
+	int fd = open("/etc/passwd", O_RDONLY);
+
+	if (fd < 0)
+		return 0;
+	close(fd);
+	return 1;
 }
 
 static int
 try_socket(void)
 {
-	return socket(AF_INET, SOCK_STREAM, 0) >= 0;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0)
+		return 0;
+	close(fd);
+	return 1;
 }
 
 static int
@@ -39,10 +49,21 @@ try_exec(void)
 }
 
 static int
+try_map(size_t size, int prot, int flags)
+{
+	void *p = mmap(NULL, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags,
+		       -1, 0);
+
+	if (p == MAP_FAILED)
+		return 0;
+	munmap(p, size);
+	return 1;
+}
+
+static int
 try_code(void)
 {
-	return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+	return try_map(4096, PROT_READ | PROT_WRITE | PROT_EXEC, 0);
 }
 
 static int
@@ -54,9 +75,7 @@ try_write(void)
 static int
 try_memory(void)
 {
-	return mmap(NULL, MUCH, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-		    0) != MAP_FAILED;
+	return try_map(MUCH, PROT_READ | PROT_WRITE, MAP_NORESERVE);
 }
 
 /* Never ends by itself. */
