@@ -71,6 +71,24 @@ on_news(void *arg, const struct journal_reply *r)
 		lane_step(&o->lanes[i]);
 }
 
+/* A sink that could not be opened: its row says so. */
+static void
+record_closed(struct outbox *o)
+{
+	struct journal_settle s = { .set_state = true,
+				    .state = JOURNAL_SINK_DOWN,
+				    .reason = "it could not be opened; see "
+					      "the log",
+				    .now = outbox_wall(o) };
+	size_t i;
+
+	for (i = 0; i < o->cfg->nsinks; i++) {
+		s.sink = o->cfg->sinks[i].name;
+		if (!lane_named(o, s.sink))
+			journal_settle(o->env.journal, &s, NULL, NULL);
+	}
+}
+
 static void
 on_declared(void *arg, const struct journal_reply *r)
 {
@@ -82,6 +100,7 @@ on_declared(void *arg, const struct journal_reply *r)
 		return;
 	}
 	o->declared = o->rows_wanted = true;
+	record_closed(o);
 	outbox_poke(o);
 }
 

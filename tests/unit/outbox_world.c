@@ -214,7 +214,8 @@ outbox_world_run(struct outbox_world *o, unsigned ms_step, unsigned turns)
 		outbox_poke(o->outbox);
 		sync_journal(o->w);
 		for (i = 0; i < o->cfg.nsinks; i++)
-			fake_sink_answer(o->sinks[i]);
+			if (o->sinks[i])
+				fake_sink_answer(o->sinks[i]);
 		if (o->prober)
 			fake_sink_answer(o->prober);
 		if (outbox_idle(o->outbox))

@@ -448,6 +448,27 @@ test_sinks_do_not_wait_for_each_other(void **state)
 
 #define EVENTS 240
 
+static void
+test_a_sink_that_cannot_be_opened_keeps_its_events(void **state)
+{
+	struct outbox_world *o = *state;
+	struct fake_sink *f = outbox_world_sink(o, "s", 3);
+
+	put_many(o->w, 5, 5);
+	o->sinks[0] = NULL;
+	outbox_world_open(o);
+	outbox_world_run(o, 100, 5);
+	assert_int_equal(ask(o->w, "SELECT active AND state = 1 AND cursor = 0"
+				   " FROM sinks"),
+			 1);
+	outbox_world_close(o);
+	o->sinks[0] = f;
+	outbox_world_open(o);
+	run(o);
+	assert_int_equal(f->n, 5);
+	assert_int_equal(ask(o->w, "SELECT state FROM sinks"), 0);
+}
+
 /* Killed: a child delivers so many and is gone. */
 struct killed {
 	int fd;
@@ -700,6 +721,7 @@ main(void)
 		T(test_one_that_never_answers_holds_up_its_key_alone),
 		T(test_order_holds_whatever_happens),
 		T(test_sinks_do_not_wait_for_each_other),
+		T(test_a_sink_that_cannot_be_opened_keeps_its_events),
 		T(test_a_kill_repeats_and_loses_nothing),
 		T(test_filters_choose_events),
 		T(test_a_damaged_row_holds_nothing_up),
