@@ -13,6 +13,7 @@
 #include "httpd/chunk.h"
 #include "httpd/cond.h"
 #include "httpd/head.h"
+#include "httpd/tus_field.h"
 #include "httpd/uri.h"
 #include "lib/mem.h"
 
@@ -72,6 +73,25 @@ check_conditions(const struct http_head *h)
 	status = http_range(h, &s, 100, &first, &last);
 	if (status != 416)
 		assert(first <= last && last < 100);
+}
+
+static void
+check_tus(const struct http_head *h)
+{
+	const char *field = http_head_get(h, "upload-metadata");
+	const char *sum = http_head_get(h, "upload-checksum");
+	struct http_path path;
+	struct tus_checksum out;
+	char name[256];
+
+	(void)tus_metadata_valid(field);
+	if (tus_metadata(field, "filename", name, sizeof(name))) {
+		assert(strlen(name) < sizeof(name));
+		if (http_path_join(&path, "/folder/", name))
+			assert(!strstr(path.text, "/../"));
+	}
+	if (sum && tus_checksum(sum, &out))
+		assert(out.len > 0 && out.len <= TUS_DIGEST_MAX);
 }
 
 /* The same bytes in one piece and one by one are the same body. */
@@ -137,6 +157,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check_fields(&h);
 			check_target(&h);
 			check_conditions(&h);
+			check_tus(&h);
 			if (h.body == HTTP_BODY_CHUNKED)
 				off += check_chunks(data + off, size - off);
 			else if (h.length < size - off)
