@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hook.py FILE: a receiver of webhooks that writes each body, one a line.
+"""hook.py FILE [PORT]: a receiver of webhooks that writes each body, one a line.
 
-Its port is the first line of FILE.port. While FILE.down exists it answers 503,
+Its port, a free one by default, is the first line of FILE.port. While FILE.down exists it answers 503,
 while FILE.gone exists 410, while FILE.refuse exists 413.
 """
 import http.server
@@ -34,8 +34,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-with open(FILE + ".port.new", "w") as port:
-    print(server.server_port, file=port)
+port = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+with open(FILE + ".port.new", "w") as out:
+    print(server.server_port, file=out)
 os.rename(FILE + ".port.new", FILE + ".port")
 server.serve_forever()
