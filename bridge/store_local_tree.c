@@ -186,6 +186,24 @@ sweep_records(int dir, const char *name)
 		unlinkat(dir, name, 0);
 }
 
+/*
+ * Whether a record file's header was written: begin syncs it before it answers.
+ * Behind a loss of power a file may have its length and no bytes.
+ */
+static bool
+has_header(int dir, const char *parts)
+{
+	char begins[2] = "";
+	int fd = local_open(dir, parts, O_RDONLY, 0);
+	ssize_t n;
+
+	if (fd < 0)
+		return errno != ENOENT;
+	n = read(fd, begins, sizeof(begins));
+	close(fd);
+	return n < 0 || (n == 2 && begins[0] == '\n' && begins[1] == 'U');
+}
+
 /* What begin left when it was killed before it had written the records. */
 static void
 sweep_data(int dir, const char *name)
@@ -199,8 +217,7 @@ sweep_data(int dir, const char *name)
 	    st.st_mtime + SWEEP_AGE >= time(NULL))
 		return;
 	snprintf(parts, sizeof(parts), "%.*s.parts", ID_LEN, name);
-	if (fstatat(dir, parts, &st, AT_SYMLINK_NOFOLLOW) < 0 ? errno != ENOENT
-							      : st.st_size > 0)
+	if (has_header(dir, parts))
 		return;
 	unlinkat(dir, name, 0);
 	unlinkat(dir, parts, 0);

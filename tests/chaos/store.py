@@ -5,6 +5,15 @@ import os
 import sys
 
 
+def begun(records):
+    """Whether the header is there; without it, begin was not answered."""
+    try:
+        with open(records, "rb") as f:
+            return f.read(2) == b"\nU"
+    except FileNotFoundError:
+        return False
+
+
 class Local:
     def __init__(self, env):
         self.root = env["T"] + "/objects"
@@ -41,9 +50,8 @@ class Local:
         out = []
         for name in os.listdir(folder):
             records = folder + name.replace(".data", ".parts")
-            if name.endswith(".data") and os.path.exists(records):
-                if os.path.getsize(records):
-                    out.append(folder + name)
+            if name.endswith(".data") and begun(records):
+                out.append(folder + name)
         return out
 
 

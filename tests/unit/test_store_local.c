@@ -447,6 +447,31 @@ test_half_begun_upload_goes_at_a_later_start(void **state)
 	assert_int_equal(access(below(w, path), F_OK), 0);
 }
 
+/* A loss of power may leave the length of what was written, without it. */
+static void
+test_begin_that_lost_its_record_goes_at_a_later_start(void **state)
+{
+	const struct timespec old[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	struct world *w = *state;
+	char data[400], parts[400];
+	struct stat st;
+	struct got g;
+
+	WAIT(w, &g, store_begin(w->store, "x", NULL, take, &g));
+	snprintf(data, sizeof(data), ".sluice/uploads/%s.data", g.backend_id);
+	snprintf(parts, sizeof(parts), ".sluice/uploads/%s.parts",
+		 g.backend_id);
+	assert_int_equal(stat(below(w, parts), &st), 0);
+	assert_int_equal(truncate(below(w, parts), 0), 0);
+	assert_int_equal(truncate(below(w, parts), st.st_size), 0);
+	assert_int_equal(utimensat(AT_FDCWD, below(w, data), old, 0), 0);
+	world_stop(w);
+	world_start(w, "");
+	head(w, &g, "x");
+	assert_int_equal(access(below(w, data), F_OK), -1);
+	assert_int_equal(access(below(w, parts), F_OK), -1);
+}
+
 /* As after a takeover: the other worker's last write is not over yet. */
 static void
 test_part_waits_for_another_writer(void **state)
@@ -637,6 +662,7 @@ main(void)
 		CASE(test_complete_refuses_what_was_not_stored),
 		CASE(test_torn_part_record_spoils_no_other),
 		CASE(test_half_begun_upload_goes_at_a_later_start),
+		CASE(test_begin_that_lost_its_record_goes_at_a_later_start),
 		CASE(test_part_waits_for_another_writer),
 		CASE(test_upload_ids_are_not_paths),
 		CASE(test_canceled_put_publishes_nothing),
