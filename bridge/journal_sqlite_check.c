@@ -28,6 +28,7 @@ static const struct question {
 	  "it is published, but no event tells of it" },
 	{ JOURNAL_FAULT_STATE,
 	  "SELECT id FROM uploads u WHERE state IN (7, 8) AND ended_at > ?1"
+	  " AND kind = 0" /* a rename that did not come about has none */
 	  " AND NOT EXISTS (SELECT 1 FROM events e WHERE e.upload = u.id"
 	  " AND e.kind IN ('aborted', 'lost'))",
 	  "it has ended, but no event tells of it" },

@@ -104,6 +104,20 @@ test_a_missing_event_is_found(void **state)
 	assert_int_equal(check(w).n, 0);
 }
 
+/* An upload that was given up has an event; a rename that failed has none. */
+static void
+test_a_failed_rename_needs_no_event(void **state)
+{
+	struct world *w = *state;
+	struct journal_upload u = published(w, "x", false);
+
+	sql(w, "UPDATE uploads SET state = 7, kind = 1");
+	assert_int_equal(check(w).n, 0);
+	sql(w, "UPDATE uploads SET kind = 0");
+	assert_int_equal(check(w).n, 1);
+	assert_string_equal(check(w).upload, u.id);
+}
+
 static void
 test_parts_that_do_not_fit_are_found(void **state)
 {
@@ -351,6 +365,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		C(test_a_sound_journal_has_no_faults),
 		C(test_a_missing_event_is_found),
+		C(test_a_failed_rename_needs_no_event),
 		C(test_parts_that_do_not_fit_are_found),
 		C(test_a_damaged_file_is_found),
 		C(test_an_object_that_was_removed_has_moved),
