@@ -144,16 +144,22 @@ calls_by_argument(scmp_filter_ctx ctx)
 	return ok;
 }
 
+/*
+ * Where a filter of our parents' forbids seccomp(2) itself, libseccomp knows
+ * prctl(2) and the older of the two kills, which is the same to one thread.
+ */
 static bool
 filter(void)
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	uint32_t kill = SCMP_ACT_KILL_PROCESS;
+	scmp_filter_ctx ctx = seccomp_init(kill);
 	bool ok;
 
 	if (!ctx)
+		ctx = seccomp_init(kill = SCMP_ACT_KILL_THREAD);
+	if (!ctx)
 		return false;
-	ok = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH,
-			      SCMP_ACT_KILL_PROCESS) == 0 &&
+	ok = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, kill) == 0 &&
 	     calls_by_name(ctx) && calls_by_argument(ctx) &&
 	     seccomp_load(ctx) == 0;
 	seccomp_release(ctx);
