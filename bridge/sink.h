@@ -38,7 +38,7 @@ struct sink_event {
 enum sink_outcome {
 	SINK_DELIVERED,
 	SINK_RETRY,   /* this event, later: see retry_after_ms */
-	SINK_REFUSED, /* this event never: too large, 4xx that is final */
+	SINK_REFUSED, /* this event never: it is too large, or malformed */
 	SINK_DOWN,    /* nobody is there, or no event can be sent at all */
 	SINK_GONE     /* 410: no event of any kind is wanted any more */
 };
