@@ -12,6 +12,8 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
+#define MOVE_RECORD_MS 60000 /* how long a failing journal is asked */
+
 struct renamer {
 	struct upload_done *done;
 	struct uploads *us;
@@ -21,10 +23,13 @@ struct renamer {
 	bool replace;
 	struct keylock *locks[2]; /* by the keys' hashes */
 	struct store_object object, target;
-	bool replaces; /* `target` is there */
-	bool doubted;  /* quotas wait for the outcome */
+	bool replaces;		 /* `target` is there */
+	bool doubted;		 /* quotas wait for the outcome */
+	char upload[ID_LEN + 1]; /* that the event is of */
 	struct journal_event event;
 	char *body;
+	struct loop_timer *again; /* the journal did not take it */
+	uint64_t record_until;	  /* clock_ms() */
 };
 
 static void
@@ -35,6 +40,7 @@ renamer_end(struct renamer *r, enum err err, const char *why)
 	uploads_kick(r->us);
 	if (r->done)
 		call_finish(&r->done->call, err, why);
+	loop_timer_free(r->again);
 	user_unref(r->user);
 	free(r->body);
 	free(r);
@@ -64,11 +70,28 @@ fill_row(struct renamer *r, struct journal_upload *row)
 
 /* Moving. */
 
+static void move_record(void *arg);
+
+/* It has its new name: while the journal fails, event and sums wait. */
+static bool
+record_again(struct renamer *r, enum err err)
+{
+	if ((err != ERR_AGAIN && err != ERR_IO && err != ERR_NO_SPACE) ||
+	    r->us->draining || clock_ms() >= r->record_until)
+		return false;
+	if (!r->again)
+		r->again = loop_timer_new(r->us->b->loop, move_record, r);
+	loop_timer_set(r->again, clock_backoff(0, 200, 200));
+	return true;
+}
+
 static void
 move_recorded(void *arg, const struct journal_reply *reply)
 {
 	struct renamer *r = arg;
 
+	if (reply->err && record_again(r, reply->err))
+		return;
 	if (reply->err)
 		log_error("upload", r->session, "event_not_recorded",
 			  KV_S("key", r->to.key), KV_ERR(reply->err));
@@ -96,12 +119,24 @@ move_changes(const struct renamer *r, struct journal_change changes[2],
 }
 
 static void
+move_record(void *arg)
+{
+	struct renamer *r = arg;
+	struct journal_change changes[2];
+	struct journal_tx tx = { .changes = changes,
+				 .nchanges = 2,
+				 .event = &r->event,
+				 .event_upload = r->upload };
+
+	move_changes(r, changes, r->doubted ? JOURNAL_SETTLE : JOURNAL_SURE);
+	journal_commit(r->us->b->journal, &tx, move_recorded, r);
+}
+
+static void
 moved(void *arg, const struct store_result *res)
 {
 	struct renamer *r = arg;
 	struct journal_upload row = { 0 };
-	struct journal_change changes[2];
-	struct journal_tx tx = { .changes = changes, .nchanges = 2 };
 
 	if (res->err) {
 		renamer_end(r, res->err, res->why);
@@ -109,15 +144,14 @@ moved(void *arg, const struct store_result *res)
 	}
 	fill_row(r, &row);
 	id_new(row.id);
+	str_copy(r->upload, sizeof(r->upload), row.id);
 	str_copy(row.etag, sizeof(row.etag), r->object.etag);
 	id_new(r->event.id);
 	r->body = event_body_row(&row, r->event.id, "renamed");
 	r->event.kind = "renamed";
 	r->event.body = r->body;
-	tx.event = &r->event;
-	tx.event_upload = row.id;
-	move_changes(r, changes, r->doubted ? JOURNAL_SETTLE : JOURNAL_SURE);
-	journal_commit(r->us->b->journal, &tx, move_recorded, r);
+	r->record_until = clock_ms() + MOVE_RECORD_MS;
+	move_record(r);
 }
 
 static void

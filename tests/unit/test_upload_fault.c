@@ -383,6 +383,25 @@ test_removal_is_told_when_the_journal_can_be_written_again(void **state)
 	check_clean();
 }
 
+static void
+test_rename_is_told_when_the_journal_can_be_written_again(void **state)
+{
+	struct session *s = world_login("ann");
+	struct loop_timer *t = loop_timer_new(w.b->loop, disk_has_room, NULL);
+
+	(void)state;
+	assert_int_equal(do_put(s, "/a", 1000, 1), ERR_OK);
+	loop_timer_set(t, 500);
+	files_limit(1);
+	assert_int_equal(do_rename(s, "/a", "/b", false), ERR_OK);
+	files_limit(RLIM_INFINITY);
+	check_object("b", 1000, 1);
+	assert_int_equal(count_events("renamed"), 1);
+	loop_timer_free(t);
+	world_logout(s);
+	check_clean();
+}
+
 /* In a child that is killed with its client still sending. */
 static void
 killed_while_taking(size_t n)
@@ -509,6 +528,7 @@ main(void)
 		TEST(test_upload_lost_at_complete_is_told),
 		TEST(test_store_down_keeps_offset_and_bytes),
 		TEST(test_removal_is_told_when_the_journal_can_be_written_again),
+		TEST(test_rename_is_told_when_the_journal_can_be_written_again),
 		TEST(test_abandoned_file_outlives_a_loss_of_power),
 		TEST(test_abandoned_parts_outlive_a_loss_of_power),
 		TEST(test_killed_before_the_put_is_published_later),
