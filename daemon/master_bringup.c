@@ -265,6 +265,8 @@ master_secrets(struct settings *s, unsigned which)
 {
 	bool ftp = settings_listens(s, LISTENER_FTP) ||
 		   settings_listens(s, LISTENER_FTPS);
+	bool http = settings_listens(s, LISTENER_HTTP) ||
+		    settings_listens(s, LISTENER_HTTPS);
 	enum err err = ERR_OK;
 
 	if (settings_listens(s, LISTENER_SFTP) &&
@@ -273,8 +275,7 @@ master_secrets(struct settings *s, unsigned which)
 	if (!err && ftp &&
 	    (which & (s->ftp.make_certificate ? SECRETS_MADE : SECRETS_FOUND)))
 		err = ftpd_certificate(&s->ftp);
-	if (!err && settings_listens(s, LISTENER_HTTPS) &&
-	    which & SECRETS_FOUND)
+	if (!err && http && which & SECRETS_FOUND)
 		err = httpd_certificate(&s->http);
 	return err;
 }

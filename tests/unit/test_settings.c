@@ -246,6 +246,38 @@ test_complaints_name_file_section_and_key(void **state)
 }
 
 static void
+test_http_is_off_until_it_has_an_address(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(load(f, "", ""), ERR_OK);
+	assert_false(f->s->has_http);
+	assert_int_equal(load(f, "", "[http]\n"), ERR_OK);
+	assert_false(settings_listens(f->s, LISTENER_HTTP));
+	assert_int_equal(load(f, "http = 127.0.0.1:80\n",
+			      "[http]\nallow_plain = yes\n"
+			      "origins = https://a.example, http://b:81\n"),
+			 ERR_OK);
+	assert_true(settings_listens(f->s, LISTENER_HTTP));
+	assert_string_equal(f->s->http.origins[1], "http://b:81");
+	assert_null(f->s->http.origins[2]);
+}
+
+static void
+test_http_needs_tls_or_a_word(void **state)
+{
+	struct fixture *f = *state;
+
+	complains(f, "http = 127.0.0.1:80\n", "", "[daemon] http: ");
+	complains(f, "https = 127.0.0.1:443\n", "", "[http] certificate: ");
+	complains(f, "", "[http]\ncertificate = /a\n", "[http] private_key");
+	complains(f, "", "[http]\norigins = example.com\n", "[http] origins");
+	complains(f, "", "[http]\norigins = https://a/b\n", "[http] origins");
+	complains(f, "", "[http]\nidle_timeout = 5\n", "idle_timeout");
+	complains(f, "", "[http]\ntls = off\n", "[http] tls");
+}
+
+static void
 test_all_complaints_come_at_once(void **state)
 {
 	struct fixture *f = *state;
@@ -482,6 +514,8 @@ main(void)
 		TEST(test_defaults_hold_for_a_small_file),
 		TEST(test_addresses_are_listed_by_protocol),
 		TEST(test_complaints_name_file_section_and_key),
+		TEST(test_http_is_off_until_it_has_an_address),
+		TEST(test_http_needs_tls_or_a_word),
 		TEST(test_all_complaints_come_at_once),
 		TEST(test_spool_must_hold_four_parts),
 		TEST(test_users_are_checked_against_the_stores),
