@@ -174,10 +174,8 @@ chain_release(struct lane *l, struct chain *c)
 void
 item_ready(struct item *it)
 {
-	if (it->row) {
-		media_wait(it);
+	if (media_wait(it))
 		return;
-	}
 	it->state = ITEM_READY;
 	list_append(&it->lane->ready, it);
 }
@@ -380,24 +378,41 @@ on_sent(void *arg, const struct sink_result *r)
 	lane_step(l);
 }
 
+static bool
+may_send(const struct lane *l)
+{
+	return !l->o->stopping && l->state == LANE_ON && !l->loading;
+}
+
+void
+item_fly(struct item *it)
+{
+	struct lane *l = it->lane;
+
+	if (!may_send(l)) {
+		l->nflying--;
+		again(it);
+		return;
+	}
+	it->state = ITEM_FLYING;
+	list_append(&l->flying, it);
+	sink_send(l->sink, &it->event.e, on_sent, it);
+}
+
 void
 lane_send(struct lane *l)
 {
 	unsigned limit = l->trial ? 1 : l->concurrency;
 	struct item *it;
 
-	while (!l->o->stopping && l->state == LANE_ON && !l->loading &&
-	       l->nflying + l->nsigning < limit && (it = l->ready.first)) {
+	while (may_send(l) && l->nflying < limit && (it = l->ready.first)) {
 		list_remove(&l->ready, it);
 		it->chain->busy = true;
-		if (url_wanted(it)) {
-			url_make(it);
-			continue;
-		}
-		it->state = ITEM_FLYING;
-		list_append(&l->flying, it);
 		l->nflying++;
-		sink_send(l->sink, &it->event.e, on_sent, it);
+		if (it->row)
+			media_fetch(it);
+		else
+			item_fly(it);
 	}
 }
 

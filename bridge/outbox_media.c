@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Published events wait for what the prober finds. The prober is a lane of its
- * own, so it has a cursor and tries again like any other; an event is told when
- * the prober is through with it, and takes the result from the journal.
+ * own, so it has a cursor and tries again like any other. An event that the
+ * prober is through with takes the result from the journal when its turn comes,
+ * so that no more results are in memory than events are under way.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -42,16 +43,14 @@ static void
 on_media(void *arg, const struct journal_reply *r)
 {
 	struct item *it = arg;
-	struct lane *l = it->lane;
 
-	list_remove(&l->fetching, it);
+	list_remove(&it->lane->fetching, it);
 	join(it, r->media ? r->media->body : NULL);
-	item_ready(it);
-	lane_step(l);
+	item_fly(it);
 }
 
-static void
-fetch(struct item *it)
+void
+media_fetch(struct item *it)
 {
 	it->state = ITEM_FETCH;
 	list_append(&it->lane->fetching, it);
@@ -74,19 +73,26 @@ probed(const struct lane *p, const struct item *it)
 	return i && i->seq == it->seq && i->state == ITEM_SETTLED;
 }
 
-void
+bool
 media_wait(struct item *it)
 {
 	struct lane *l = it->lane;
 
 	/* One that failed at the sink has waited before. */
-	if (it->delivery || probed(l->o->prober, it)) {
-		fetch(it);
-		return;
-	}
+	if (!it->row || it->delivery || probed(l->o->prober, it))
+		return false;
 	it->state = ITEM_MEDIA;
 	it->wait_until = outbox_clock(l->o) + l->o->cfg->wait_ms;
 	list_append(&l->media, it);
+	return true;
+}
+
+static void
+waited(struct item *it)
+{
+	list_remove(&it->lane->media, it);
+	it->state = ITEM_READY;
+	list_append(&it->lane->ready, it);
 }
 
 void
@@ -98,11 +104,10 @@ media_done(struct outbox *o, int64_t seq)
 	for (i = 0; i < o->nlanes; i++) {
 		for (it = o->lanes[i].media.first; it; it = next) {
 			next = it->list_next;
-			if (it->seq != seq)
-				continue;
-			list_remove(&o->lanes[i].media, it);
-			fetch(it);
+			if (it->seq == seq)
+				waited(it);
 		}
+		lane_send(&o->lanes[i]);
 	}
 }
 
@@ -116,7 +121,6 @@ media_timeouts(struct lane *l)
 	while ((it = l->media.first) && now >= it->wait_until) {
 		log_debug("outbox", NULL, "probe_late",
 			  KV_S("sink", l->cfg->name), KV_S("id", it->event.id));
-		list_remove(&l->media, it);
-		fetch(it);
+		waited(it);
 	}
 }

@@ -167,10 +167,12 @@ void lane_take_due(struct lane *l, const struct journal_event_row *row);
 void lane_send(struct lane *l); /* whatever is ready and may go */
 void item_free(struct item *it);
 void item_ready(struct item *it); /* the next of its key */
+void item_fly(struct item *it);	  /* its turn has come */
 
 /* outbox_media.c */
 bool media_wanted(const struct lane *l, const struct journal_event_row *row);
-void media_wait(struct item *it);
+bool media_wait(struct item *it);		/* false: it need not */
+void media_fetch(struct item *it);		/* then item_fly() */
 void media_done(struct outbox *o, int64_t seq); /* of a probe */
 void media_timeouts(struct lane *l);
 
