@@ -292,6 +292,29 @@ test_only_the_login_service_denies(void **state)
 	assert_int_equal(head(), ERR_OK);
 }
 
+/* The token that was taken until now is not, and no other can be had. */
+static void
+test_a_revoked_credential_is_told(void **state)
+{
+	const struct script_step steps[] = {
+		{ .reply = LOGIN("tok1") },
+		{ .reply = OBJECT },
+		{ .reply = STATUS("401 Unauthorized") },
+		{ .reply = STATUS("401 Unauthorized") }, /* the login */
+	};
+	struct got g = { 0 };
+
+	(void)state;
+	open_store(steps, 4);
+	assert_int_equal(head(), ERR_OK);
+	store_head(store, "key", on_done, &g);
+	wait_done(&g);
+	assert_int_equal(g.err, ERR_DENIED);
+	assert_string_equal(g.why, "the login service refused the credentials");
+	assert_int_equal(script_requests(script), 4);
+	assert_true(says(3, "GET /auth/v1.0 "));
+}
+
 static void
 test_processes_share_a_token(void **state)
 {
@@ -652,6 +675,7 @@ main(void)
 		WITH_STORE(
 			test_a_new_token_that_is_refused_does_not_mean_denied),
 		WITH_STORE(test_only_the_login_service_denies),
+		WITH_STORE(test_a_revoked_credential_is_told),
 		WITH_STORE(test_processes_share_a_token),
 		cmocka_unit_test(
 			test_the_catalogue_is_searched_by_region_and_interface),
