@@ -149,6 +149,12 @@ say(struct world *w, const void *p, size_t n)
 }
 
 static void
+say_text(struct world *w, const char *text)
+{
+	say(w, text, strlen(text));
+}
+
+static void
 ask(struct world *w, const char *line, const char *fields)
 {
 	char text[1024] = "";
@@ -177,7 +183,7 @@ test_put_is_answered_when_published(void **state)
 	ask(w, "PUT /files/a", "Content-Length: 5\r\n");
 	settle(w);
 	w->fake->hold = true;
-	say(w, "hello", 5);
+	say_text(w, "hello");
 	settle(w);
 	assert_null(strstr(w->reply, "HTTP/1.1"));
 	assert_non_null(strstr(fake_ops(w->fake), "close /a\n"));
@@ -192,9 +198,9 @@ test_chunked_put_is_put_together(void **state)
 	struct world *w = *state;
 
 	ask(w, "PUT /files/a", "Transfer-Encoding: chunked\r\n");
-	say(w, "3\r\nhel\r\n2;x\r\nlo\r\n", 17);
+	say_text(w, "3\r\nhel\r\n2;x\r\nlo\r\n");
 	settle(w);
-	say(w, "0\r\n\r\n", 5);
+	say_text(w, "0\r\n\r\n");
 	wait_text(w, "HTTP/1.1 201 ");
 	expect_file(w, "/a", "hello", 5);
 }
@@ -210,7 +216,7 @@ test_continue_comes_when_the_file_is_open(void **state)
 	assert_int_equal(w->n, 0);
 	fake_release(w->fake);
 	wait_text(w, "HTTP/1.1 100 Continue\r\n\r\n");
-	say(w, "hello", 5);
+	say_text(w, "hello");
 	wait_text(w, "HTTP/1.1 201 ");
 }
 
@@ -220,7 +226,7 @@ test_a_body_that_breaks_off_is_not_published(void **state)
 	struct world *w = *state;
 
 	ask(w, "PUT /files/a", "Content-Length: 5\r\n");
-	say(w, "hel", 3);
+	say_text(w, "hel");
 	settle(w);
 	close(w->fd);
 	connect_client(w);
@@ -236,7 +242,7 @@ test_a_malformed_body_is_not_published(void **state)
 	struct world *w = *state;
 
 	ask(w, "PUT /files/a", "Transfer-Encoding: chunked\r\n");
-	say(w, "3\r\nhel\r\nX\r\n", 11);
+	say_text(w, "3\r\nhel\r\nX\r\n");
 	wait_text(w, "HTTP/1.1 400 ");
 	wait_text(w, "Connection: close");
 	wait_closed(w);
@@ -251,7 +257,7 @@ test_a_paused_file_is_not_fed(void **state)
 	uint64_t before;
 
 	ask(w, "PUT /files/a", "Content-Length: 1048581\r\n");
-	say(w, "hello", 5);
+	say_text(w, "hello");
 	settle(w);
 	fake_pause(w->fake, true);
 	before = w->fake->written;
@@ -273,12 +279,12 @@ test_a_pause_that_is_never_told_is_waited_for(void **state)
 	ask(w, "PUT /files/a", "Content-Length: 10\r\n");
 	settle(w);
 	w->fake->full_at = 5;
-	say(w, "hello", 5);
+	say_text(w, "hello");
 	settle(w);
 	w->fake->full_at = 0;
 	settle(w);
 	assert_int_equal(w->fake->written, 5);
-	say(w, "hello", 5);
+	say_text(w, "hello");
 	wait_text(w, "HTTP/1.1 201 ");
 	expect_file(w, "/a", "hellohello", 10);
 }
@@ -290,7 +296,7 @@ test_a_failed_write_is_told_at_once(void **state)
 
 	w->fake->write_err = ERR_QUOTA;
 	ask(w, "PUT /files/a", "Content-Length: 1000\r\n");
-	say(w, "hello", 5);
+	say_text(w, "hello");
 	wait_text(w, "HTTP/1.1 507 ");
 	wait_text(w, "\"detail\":\"the write was made to fail\"");
 	wait_closed(w);
@@ -303,7 +309,7 @@ test_a_failure_in_between_is_told(void **state)
 	struct world *w = *state;
 
 	ask(w, "PUT /files/a", "Content-Length: 1000\r\n");
-	say(w, "hello", 5);
+	say_text(w, "hello");
 	settle(w);
 	fake_ready(w->fake, ERR_IN_USE);
 	wait_text(w, "HTTP/1.1 423 ");
@@ -317,7 +323,7 @@ test_a_failed_close_is_no_success(void **state)
 
 	w->fake->close_err = ERR_INCOMPLETE;
 	ask(w, "PUT /files/a", "Content-Length: 5\r\n");
-	say(w, "hello", 5);
+	say_text(w, "hello");
 	wait_text(w, "HTTP/1.1 409 ");
 }
 
@@ -366,12 +372,10 @@ test_other_credentials_are_another_session(void **state)
 	fake_put(w->fake, "/a", "first", 5);
 	ask(w, "GET /files/a", "");
 	wait_text(w, "first");
-	say(w,
-	    "GET /files/a HTTP/1.1\r\nHost: h\r\n"
-	    "Authorization: Basic YW5uOndyb25n\r\n\r\n",
-	    75);
+	say_text(w, "GET /files/a HTTP/1.1\r\nHost: h\r\n"
+		    "Authorization: Basic YW5uOndyb25n\r\n\r\n");
 	wait_text(w, "HTTP/1.1 401 ");
-	say(w, "GET /files/a HTTP/1.1\r\nHost: h\r\n\r\n", 35);
+	say_text(w, "GET /files/a HTTP/1.1\r\nHost: h\r\n\r\n");
 	settle(w);
 	assert_null(strstr(strstr(w->reply, "first") + 1, "first"));
 }
@@ -383,7 +387,7 @@ test_a_slow_head_is_given_up(void **state)
 
 	w->config.header_timeout_ms = 10;
 	connect_client((close(w->fd), w));
-	say(w, "GET / HT", 8);
+	say_text(w, "GET / HT");
 	wait_text(w, "HTTP/1.1 408 ");
 	wait_closed(w);
 }
@@ -395,7 +399,7 @@ test_a_slow_body_is_given_up(void **state)
 
 	w->config.body_timeout_ms = 10;
 	ask(w, "PUT /files/a", "Content-Length: 5\r\n");
-	say(w, "hel", 3);
+	say_text(w, "hel");
 	wait_text(w, "HTTP/1.1 408 ");
 	wait_closed(w);
 	assert_int_equal(w->fake->broken, 1);
@@ -411,7 +415,7 @@ test_draining_ends_what_is_idle(void **state)
 	httpd_drain(w->httpd);
 	settle(w);
 	assert_false(w->closed);
-	say(w, "hello", 5);
+	say_text(w, "hello");
 	wait_text(w, "HTTP/1.1 201 ");
 	wait_text(w, "Connection: close");
 	wait_closed(w);
