@@ -39,9 +39,9 @@ struct fake {
 	size_t key_len;
 
 	/* Knobs. */
-	unsigned delay_ms;	 /* of every completion */
-	bool hold;		 /* completions wait for fake_release() */
-	bool hold_acks;		 /* vfs_file_acks() says no */
+	unsigned delay_ms; /* of every completion */
+	bool hold;	   /* completions wait for fake_release() */
+	bool hold_acks;	   /* vfs_file_acks() says no */
 	/* With so many bytes written vfs_file_paused() says so, and nothing
 	 * is told; 0: never. */
 	uint64_t full_at;
