@@ -394,6 +394,10 @@ item_fly(struct item *it)
 		again(it);
 		return;
 	}
+	if (url_wanted(it)) {
+		url_make(it);
+		return;
+	}
 	it->state = ITEM_FLYING;
 	list_append(&l->flying, it);
 	sink_send(l->sink, &it->event.e, on_sent, it);

@@ -119,7 +119,7 @@ struct lane {
 	size_t nitems, bytes;
 	struct chain *chains;
 	struct item_list ready, flying, media, fetching;
-	unsigned nflying, nsigning;
+	unsigned nflying;
 	unsigned ndue; /* rows in memory */
 	/* Changes of rows that are not in the journal yet. */
 	struct journal_delivery *pending;
@@ -178,7 +178,7 @@ void media_timeouts(struct lane *l);
 
 /* outbox_url.c */
 bool url_wanted(const struct item *it);
-void url_make(struct item *it); /* it is ready again, then or at once */
+void url_make(struct item *it); /* then it flies, with or without */
 
 /* Lists of items. */
 void list_append(struct item_list *list, struct item *it);

@@ -39,14 +39,12 @@ store_of(const struct item *it)
 }
 
 static void
-ready(struct item *it)
+fly(struct item *it)
 {
-	struct lane *l = it->lane;
+	struct outbox *o = it->lane->o;
 
-	it->url_until = outbox_wall(l->o) + l->o->cfg->url_ttl_ms / 2;
-	it->chain->busy = false;
-	it->state = ITEM_READY;
-	list_push(&l->ready, it);
+	it->url_until = outbox_wall(o) + o->cfg->url_ttl_ms / 2;
+	item_fly(it);
 }
 
 static void
@@ -58,7 +56,6 @@ on_url(void *arg, const struct store_result *r)
 
 	it->op = NULL;
 	list_remove(&l->fetching, it);
-	l->nsigning--;
 	if (r->err == ERR_NOT_FOUND || r->err == ERR_UNSUPPORTED) {
 		log_debug("outbox", NULL, "no_url", KV_S("id", it->event.id),
 			  KV_S("why", r->why));
@@ -71,8 +68,7 @@ on_url(void *arg, const struct store_result *r)
 		it->bytes += (size_t)bytes;
 		l->bytes += (size_t)bytes;
 	}
-	ready(it);
-	lane_step(l);
+	fly(it);
 }
 
 void
@@ -85,11 +81,10 @@ url_make(struct item *it)
 	struct store *store = store_of(it);
 
 	if (!store) { /* not configured any more */
-		ready(it);
+		fly(it);
 		return;
 	}
 	it->state = ITEM_FETCH;
 	list_append(&l->fetching, it);
-	l->nsigning++;
 	it->op = store_presign(store, it->event.subject, grant, on_url, it);
 }
