@@ -3,7 +3,6 @@
 #include "tests/unit/upload_world.h"
 
 #include <dirent.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,27 +15,13 @@
 #define DAY_MS (24 * 3600000LL)
 
 static void
-sql(const char *text)
-{
-	char path[128];
-	sqlite3 *db;
-
-	snprintf(path, sizeof(path), "%s/state/journal.db", w.dir);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	sqlite3_busy_timeout(db, 5000); /* the journal writes too */
-	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_changes(db), 1);
-	sqlite3_close(db);
-}
-
-static void
 set_back(const char *column, int64_t ago_ms, const char *where)
 {
 	char text[256];
 
 	snprintf(text, sizeof(text), "UPDATE uploads SET %s = %lld WHERE %s",
 		 column, (long long)(clock_wall_ms() - ago_ms), where);
-	sql(text);
+	world_sql(text);
 }
 
 static void
@@ -241,7 +226,7 @@ test_hidden_object_stays_when_it_was_replaced(void **state)
 
 	(void)state;
 	assert_int_equal(do_put(s, "/a", 10, 1), ERR_OK);
-	sql("UPDATE uploads SET hidden_etag = 'another'");
+	world_sql("UPDATE uploads SET hidden_etag = 'another'");
 	sweep();
 	check_object("a", 10, 1);
 	assert_int_equal(count_rows("hidden_etag <> ''"), 0);
@@ -265,7 +250,7 @@ test_orphan_that_showed_late_is_aborted(void **state)
 
 	(void)state;
 	assert_int_equal(do_put(s, "/a", 2 * PART, 1), ERR_OK);
-	sql("UPDATE uploads SET flags = flags | 4");
+	world_sql("UPDATE uploads SET flags = flags | 4");
 	store_begin(w.b->stores[0], "a", &meta, begun, &done);
 	world_wait(&done);
 	sweep();
@@ -349,7 +334,7 @@ test_segments_without_a_row_are_removed_in_time(void **state)
 
 	(void)state;
 	broken(s, "/a", 100);
-	sql("DELETE FROM uploads");
+	world_sql("DELETE FROM uploads");
 	sweep();
 	world_run(50);
 	assert_int_equal(segments(), 1); /* its row may still be coming */

@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -212,18 +211,6 @@ let_go(void)
 }
 
 static void
-sql(const char *text)
-{
-	char path[128];
-	sqlite3 *db;
-
-	snprintf(path, sizeof(path), "%s/state/journal.db", w.dir);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
-}
-
-static void
 wait_for_backend_id(const char *key)
 {
 	world_until(*live_row(key).backend_id);
@@ -244,7 +231,7 @@ test_sweep_spares_what_the_next_generation_creates(void **state)
 	(void)state;
 	broken(s, "/a", 3 * PART, 1);
 	wait_until_nothing_is_driven();
-	sql("UPDATE uploads SET flags = flags | 4"); /* create_unknown */
+	world_sql("UPDATE uploads SET flags = flags | 4"); /* create_unknown */
 	hold(STORE_CALL_LIST_UPLOADS);
 	assert_int_equal(writer_open(&x, s, "/a", NEW, 0), ERR_OK);
 	wait_for_held_call();
@@ -278,7 +265,7 @@ test_sweep_does_not_wait_for_a_parked_upload(void **state)
 	(void)state;
 	broken(s, "/a", 3 * PART, 1);
 	wait_until_nothing_is_driven();
-	sql("UPDATE uploads SET flags = flags | 4"); /* create_unknown */
+	world_sql("UPDATE uploads SET flags = flags | 4"); /* create_unknown */
 	store_begin(w.b->stores[0], "a", &meta, begun, &done);
 	world_wait(&done);
 	hold(STORE_CALL_LIST_UPLOADS);
@@ -652,7 +639,7 @@ test_short_last_part_is_kept_while_closing(void **state)
 	assert_int_equal(do_put(s, "/a.filepart", 2 * PART + 9, 1), ERR_OK);
 	world_logout(s);
 	world_close();
-	sql("UPDATE uploads SET state = 2");
+	world_sql("UPDATE uploads SET state = 2");
 	world_open();
 	w.b->stores[0]->limits.part_min = PART;
 	s = world_login("ann");
@@ -683,7 +670,7 @@ test_size_is_whole_while_completing_is_carried_on(void **state)
 	assert_int_equal(do_put(s, "/a.filepart", 2 * PART + 9, 1), ERR_OK);
 	world_logout(s);
 	world_close();
-	sql("UPDATE uploads SET state = 4");
+	world_sql("UPDATE uploads SET state = 4");
 	world_open();
 	s = world_login("ann");
 	world_fault(f);

@@ -496,6 +496,7 @@ count_sql(const char *sql)
 
 	snprintf(path, sizeof(path), "%s/state/journal.db", w.dir);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, PATIENCE_MS);
 	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
 	n = (unsigned)sqlite3_column_int(st, 0);
@@ -522,6 +523,20 @@ count_rows(const char *where)
 	snprintf(sql, sizeof(sql), "SELECT count(*) FROM uploads WHERE %s",
 		 where);
 	return count_sql(sql);
+}
+
+void
+world_sql(const char *text)
+{
+	char path[128];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/state/journal.db", w.dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, PATIENCE_MS); /* the journal writes too */
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	assert_true(sqlite3_changes(db) > 0);
+	sqlite3_close(db);
 }
 
 void

@@ -65,6 +65,8 @@ void world_run(unsigned ms);
 			world_run(5);                              \
 		}                                                  \
 	} while (0)
+/* Changes the journal behind its back. */
+void world_sql(const char *text);
 /* Until so many parts are recorded as stored, of all uploads. */
 void world_until_parts(unsigned n);
 
