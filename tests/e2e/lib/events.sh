@@ -20,6 +20,7 @@ hook_start() {
 	rm -f "$T/$1.port"
 	"$EVENTS_PYTHON" "$E2E/lib/receiver.py" "$T/$1" \
 		>"$T/$1.log" 2>&1 </dev/null &
+	echo $! >"$T/$1.background" # this may be a subshell
 	wait_for 20 test -e "$T/$1.port" || fail "no receiver $1"
 	cat "$T/$1.port"
 }

@@ -242,6 +242,8 @@ gw_logged() {
 	done
 }
 
+# Ends what a test has started: its jobs, the processes whose ids stand in
+# $T/*.background, and what the function that AT_END names knows of.
 # A trap may run while a function's output is redirected.
 exec {REPORT}>&1
 clean_up() {
@@ -250,8 +252,9 @@ clean_up() {
 	set +e
 	exec >&"$REPORT" 2>&1
 	[ -z "${CUT_PID:-}" ] || kill -KILL -- "-$CUT_PID" 2>/dev/null
+	[ -z "${AT_END:-}" ] || "$AT_END"
 	# shellcheck disable=SC2046
-	kill $(jobs -p) 2>/dev/null
+	kill $(jobs -p) $(cat "$T"/*.background 2>/dev/null) 2>/dev/null
 	[ -z "$GW_PID" ] || gw_kill_all
 	if grep -qE '(ERROR|WARNING): [A-Za-z]*Sanitizer|runtime error:' \
 		"$GW_LOG" 2>/dev/null; then
