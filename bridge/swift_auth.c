@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bridge/swift_auth_private.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
+#include "lib/buf.h"
 #include "lib/clock.h"
+#include "lib/id.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
 #define LOCK_WAIT_MS 50
 #define LOCK_TRIES 300 /* then whoever has it is taken for dead */
+#define WHO_MAX 65536  /* settings are far shorter */
 #define RENEW_EARLY_MS (5 * 60 * 1000)
 #define BACKOFF_MS 500
 #define BACKOFF_MAX_MS 30000
@@ -135,6 +139,34 @@ read_kind(struct swift_auth *a, struct store_conf *f)
 	a->secret = store_conf_need(f, "password");
 }
 
+/*
+ * A token in the file that was given to another account, or before these
+ * settings were changed, may be good, but for somewhere else.
+ */
+static void
+name_ourselves(struct swift_auth *a)
+{
+	const char *const parts[] = { a->auth_url,	 a->user,
+				      a->user_domain,	 a->project,
+				      a->project_domain, a->credential,
+				      a->region,	 a->interface,
+				      a->storage_url };
+	unsigned char sha256[32];
+	struct buf all;
+
+	buf_init(&all, WHO_MAX);
+	buf_add_u8(&all, (uint8_t)a->kind);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		buf_add_text(&all, parts[i] ? parts[i] : "");
+		buf_add_text(&all, "\n");
+	}
+	if (all.failed || !EVP_Digest(buf_data(&all), buf_len(&all), sha256,
+				      NULL, EVP_sha256(), NULL))
+		abort();
+	hex_encode(sha256, sizeof(sha256), a->who);
+	buf_free(&all);
+}
+
 /* Beside the sockets, where the processes of a node meet. */
 static void
 choose_cache(struct swift_auth *a, const struct store_conf *f)
@@ -161,6 +193,8 @@ swift_auth_open(struct store_conf *f, struct loop *loop, struct http_host *host)
 	n = a->storage_url ? strlen(a->storage_url) : 0;
 	while (n && a->storage_url[n - 1] == '/')
 		a->storage_url[--n] = '\0';
+	if (!f->bad)
+		name_ourselves(a);
 	a->loop = loop;
 	a->host = host;
 	if (loop)

@@ -207,6 +207,27 @@ read_token(const struct swift_auth *a, const struct http_reply *r,
 		       "and interface");
 }
 
+/*
+ * Keystone says 404, not 401, of an application credential that was deleted:
+ * only its words tell that from a URL where no login service is.
+ */
+static bool
+credential_gone(const struct swift_auth *a, const struct http_reply *r)
+{
+	json_t *o;
+	const char *text;
+	bool gone;
+
+	if (a->kind != SWIFT_AUTH_APPLICATION || r->status != 404)
+		return false;
+	o = json_loadb(r->body, r->len, 0, NULL);
+	text = json_string_value(
+		json_object_get(json_object_get(o, "error"), "message"));
+	gone = text && strcasestr(text, "application credential");
+	json_decref(o);
+	return gone;
+}
+
 void
 swift_auth_read(const struct swift_auth *a, const struct http_reply *r,
 		struct swift_reply *out)
@@ -220,6 +241,10 @@ swift_auth_read(const struct swift_auth *a, const struct http_reply *r,
 	else if (r->status == 401 || r->status == 403)
 		refuse(out, ERR_DENIED,
 		       "the login service refused the credentials");
+	else if (credential_gone(a, r))
+		refuse(out, ERR_DENIED,
+		       "the login service knows no such application "
+		       "credential: it may have been revoked");
 	else if (r->status == 404)
 		refuse(out, ERR_IO, "no login service at auth_url");
 	else if (r->status < 200 || r->status > 299)

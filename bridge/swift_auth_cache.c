@@ -47,8 +47,9 @@ token_ok(const struct swift_auth *a, const struct swift_token *t)
 }
 
 static bool
-from_json(const json_t *o, struct swift_token *out)
+from_json(const struct swift_auth *a, const json_t *o, struct swift_token *out)
 {
+	const char *who = json_string_value(json_object_get(o, "who"));
 	const char *token = json_string_value(json_object_get(o, "token"));
 	const char *url = json_string_value(json_object_get(o, "url"));
 
@@ -56,7 +57,8 @@ from_json(const json_t *o, struct swift_token *out)
 	out->url = mem_strdup(url);
 	out->issued = json_integer_value(json_object_get(o, "issued"));
 	out->expires = json_integer_value(json_object_get(o, "expires"));
-	return token && url && out->expires > clock_wall_ms();
+	return who && strcmp(who, a->who) == 0 && token && url &&
+	       out->expires > clock_wall_ms();
 }
 
 bool
@@ -67,7 +69,7 @@ swift_cache_read(const struct swift_auth *a, struct swift_token *out)
 	bool ok;
 
 	memset(out, 0, sizeof(*out));
-	ok = o && from_json(o, out) && token_ok(a, out);
+	ok = o && from_json(a, o, out) && token_ok(a, out);
 	json_decref(o);
 	mem_wipe_free(text);
 	if (!ok)
@@ -98,9 +100,9 @@ swift_cache_write(const struct swift_auth *a, const struct swift_token *t)
 	if (!a->cache)
 		return;
 	next = mem_printf("%s.new", a->cache);
-	o = json_pack("{s:s, s:s, s:I, s:I}", "token", t->token, "url", t->url,
-		      "issued", (json_int_t)t->issued, "expires",
-		      (json_int_t)t->expires);
+	o = json_pack("{s:s, s:s, s:s, s:I, s:I}", "who", a->who, "token",
+		      t->token, "url", t->url, "issued", (json_int_t)t->issued,
+		      "expires", (json_int_t)t->expires);
 	text = json_dumps(o, JSON_COMPACT);
 	if (!text || !write_small(next, text) || rename(next, a->cache) != 0)
 		log_warn("store", NULL, "token_not_shared",

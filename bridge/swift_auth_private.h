@@ -24,9 +24,10 @@ struct swift_auth {
 	enum swift_auth_kind kind;
 	char *auth_url, *user, *user_domain, *project, *project_domain;
 	char *credential, *token_file, *region, *interface, *storage_url;
-	char *secret; /* password, or the application credential's */
-	char *cache;  /* the file, NULL: none */
-	char *body;   /* of the request that is running */
+	char *secret;	  /* password, or the application credential's */
+	char *cache;	  /* the file, NULL: none */
+	char who[64 + 1]; /* a digest of what the cached token is for */
+	char *body;	  /* of the request that is running */
 
 	struct loop *loop;
 	struct http_host *host;

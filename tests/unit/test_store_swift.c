@@ -50,6 +50,7 @@ static struct conf *conf;
 static struct store *store;
 static struct script *script;
 static char run_dir[64];
+static const char *credential; /* for Keystone; NULL: a user of TempAuth */
 
 static void
 on_done(void *arg, const struct store_result *r)
@@ -76,20 +77,38 @@ wait_done(struct got *g)
 }
 
 static void
+who_we_are(char *out, size_t size)
+{
+	unsigned port = script_port(script);
+
+	if (credential)
+		snprintf(out, size,
+			 "auth = application_credential\n"
+			 "auth_url = http://127.0.0.1:%u\n"
+			 "credential_id = %s\ncredential_secret = secret\n",
+			 port, credential);
+	else
+		snprintf(out, size,
+			 "auth = v1\nuser = a:u\npassword = secret\n"
+			 "auth_url = http://127.0.0.1:%u/auth/v1.0\n",
+			 port);
+}
+
+static void
 open_again(const char *daemon)
 {
 	struct store_env env = { .loop = loop, .http = http };
-	char path[] = "swift.XXXXXX", text[1024];
+	char path[] = "swift.XXXXXX", who[256], text[1024];
 	int fd = mkstemp(path);
 
 	store_close(store);
 	conf_free(conf);
+	who_we_are(who, sizeof(who));
 	snprintf(text, sizeof(text),
-		 "%s[store.t]\ntype = swift\nauth = v1\n"
-		 "auth_url = http://127.0.0.1:%u/auth/v1.0\nuser = a:u\n"
-		 "password = secret\nstorage_url = http://127.0.0.1:%u/v1/A\n"
+		 "%s[store.t]\ntype = swift\n%s"
+		 "storage_url = http://127.0.0.1:%u/v1/A\n"
 		 "container = c\ntries = 1\n",
-		 daemon, script_port(script), script_port(script));
+		 daemon, who, script_port(script));
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
 	conf = conf_load(path);
@@ -112,6 +131,7 @@ set_up(void **state)
 	loop = loop_new();
 	http = http_new(loop);
 	run_dir[0] = '\0';
+	credential = NULL;
 	return 0;
 }
 
@@ -315,6 +335,89 @@ test_a_revoked_credential_is_told(void **state)
 	assert_true(says(3, "GET /auth/v1.0 "));
 }
 
+static enum err
+try_credential(const char *status, const char *body, char why[128])
+{
+	char reply[512];
+	struct script_step step = { .reply = reply };
+	struct got g = { 0 };
+
+	snprintf(reply, sizeof(reply),
+		 "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n%s", status,
+		 strlen(body), body);
+	credential = "0123";
+	open_store(&step, 1);
+	store_head(store, "key", on_done, &g);
+	wait_done(&g);
+	str_copy(why, 128, g.why);
+	return g.err;
+}
+
+/* As Keystone says it. */
+static void
+test_a_deleted_application_credential_is_told(void **state)
+{
+	char why[128];
+	enum err err = try_credential(
+		"404 NOT FOUND",
+		"{\"error\":{\"code\":404,\"message\":\"Could not find "
+		"Application Credential: 0123.\",\"title\":\"Not Found\"}}",
+		why);
+
+	(void)state;
+	assert_int_equal(err, ERR_DENIED);
+	assert_non_null(strstr(why, "no such application credential"));
+	assert_true(says(0, "POST /v3/auth/tokens "));
+}
+
+static void
+test_a_missing_login_service_is_no_deleted_credential(void **state)
+{
+	char why[128];
+	enum err err = try_credential("404 Not Found", "<html></html>", why);
+
+	(void)state;
+	assert_int_equal(err, ERR_IO);
+	assert_string_equal(why, "no login service at auth_url");
+}
+
+#define TOKEN_OF(token)                                   \
+	"HTTP/1.1 201 Created\r\nX-Subject-Token: " token \
+	"\r\nContent-Length: 2\r\n\r\n{}"
+
+static void
+make_run_dir(char *daemon, size_t size)
+{
+	str_copy(run_dir, sizeof(run_dir), "swift-run.XXXXXX");
+	assert_non_null(mkdtemp(run_dir));
+	snprintf(daemon, size, "[daemon]\nrun_dir = %s\n", run_dir);
+}
+
+/* It may be for another project. */
+static void
+test_a_token_of_others_is_not_used(void **state)
+{
+	const struct script_step steps[] = {
+		{ .reply = TOKEN_OF("tok1") },
+		{ .reply = OBJECT },
+		{ .reply = TOKEN_OF("tok2") },
+		{ .reply = OBJECT },
+	};
+	char daemon[128];
+
+	(void)state;
+	make_run_dir(daemon, sizeof(daemon));
+	script = script_new(steps, 4);
+	credential = "0123";
+	open_again(daemon);
+	assert_int_equal(head(), ERR_OK);
+	credential = "4567";
+	open_again(daemon);
+	assert_int_equal(head(), ERR_OK);
+	assert_int_equal(script_requests(script), 4);
+	assert_true(says(3, "X-Auth-Token: tok2\r\n"));
+}
+
 static void
 test_processes_share_a_token(void **state)
 {
@@ -330,9 +433,7 @@ test_processes_share_a_token(void **state)
 	struct stat st;
 
 	(void)state;
-	str_copy(run_dir, sizeof(run_dir), "swift-run.XXXXXX");
-	assert_non_null(mkdtemp(run_dir));
-	snprintf(daemon, sizeof(daemon), "[daemon]\nrun_dir = %s\n", run_dir);
+	make_run_dir(daemon, sizeof(daemon));
 	script = script_new(steps, 6);
 	open_again(daemon);
 	assert_int_equal(head(), ERR_OK);
@@ -676,6 +777,10 @@ main(void)
 			test_a_new_token_that_is_refused_does_not_mean_denied),
 		WITH_STORE(test_only_the_login_service_denies),
 		WITH_STORE(test_a_revoked_credential_is_told),
+		WITH_STORE(test_a_deleted_application_credential_is_told),
+		WITH_STORE(
+			test_a_missing_login_service_is_no_deleted_credential),
+		WITH_STORE(test_a_token_of_others_is_not_used),
 		WITH_STORE(test_processes_share_a_token),
 		cmocka_unit_test(
 			test_the_catalogue_is_searched_by_region_and_interface),
