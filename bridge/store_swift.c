@@ -86,6 +86,23 @@ swift_close(struct store *store)
 	free(s);
 }
 
+/* One of a node's processes at a time looks for segments to free. */
+static struct swift_reaper *
+open_reaper(struct swift *s, const struct store_conf *f)
+{
+	struct swift_reaper *r;
+	char *lock = NULL;
+
+	if (conf_has(f->conf, "daemon", NULL))
+		lock = mem_printf("%s/%s.reaper.lock",
+				  conf_str(f->conf, "daemon", "run_dir",
+					   "/run/sluice"),
+				  f->section);
+	r = swift_reaper_new(s, lock);
+	free(lock);
+	return r;
+}
+
 static enum err
 swift_open(struct store *store, struct conf *conf, const char *section)
 {
@@ -102,7 +119,7 @@ swift_open(struct store *store, struct conf *conf, const char *section)
 	s->auth = swift_auth_open(&f, store->env.loop, s->host);
 	if (!f.bad && s->auth) {
 		if (store->env.loop)
-			s->reaper = swift_reaper_new(s);
+			s->reaper = open_reaper(s, &f);
 		return ERR_OK;
 	}
 	swift_close(store);

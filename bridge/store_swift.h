@@ -185,8 +185,11 @@ void swift_tidy_set(struct swift_job *j, const char *set,
 		    const struct store_part *keep, size_t nkeep,
 		    swift_next_fn *then);
 
-/* store_swift_reaper.c: deletes the sets that nobody names any more. */
-struct swift_reaper *swift_reaper_new(struct swift *s);
+/*
+ * store_swift_reaper.c: deletes the sets that nobody names any more, in one of
+ * the processes that share a lock (NULL: there are no others).
+ */
+struct swift_reaper *swift_reaper_new(struct swift *s, const char *lock_path);
 void swift_reaper_free(struct swift_reaper *r); /* NULL is fine */
 
 /* The calls. */

@@ -424,22 +424,39 @@ upload_gone(struct swift_job *j, enum err err)
 	swift_delete_set(j, set, aborted);
 }
 
-/* Its parts may have become the object: then they are not touched. */
+static void
+abort_noted(struct swift_job *j, enum err err)
+{
+	if (err && err != ERR_NOT_FOUND) {
+		swift_fail_reply(j, err);
+		return;
+	}
+	request_upload(j, "DELETE");
+	swift_send(j, upload_gone);
+}
+
+/*
+ * Its parts may have become the object: then they are not touched. Otherwise
+ * they go, and later the reaper looks for one that was on its way meanwhile,
+ * from a process that is gone and cannot remove it itself.
+ */
 static void
 object_seen(struct swift_job *j, enum err err)
 {
 	char set[SWIFT_SET_LEN + 1];
 	const char *named = err ? NULL : swift_read_set(j);
-	bool completed;
 
 	if (err && err != ERR_NOT_FOUND) {
 		swift_fail_reply(j, err);
 		return;
 	}
 	swift_set_of(j->call->key, j->call->backend_id, set);
-	completed = named && strcmp(named, set) == 0;
-	request_upload(j, "DELETE");
-	swift_send(j, completed ? aborted : upload_gone);
+	if (named && strcmp(named, set) == 0) {
+		request_upload(j, "DELETE");
+		swift_send(j, aborted);
+		return;
+	}
+	swift_note_garbage(j, set, j->swift->grace_ms, false, abort_noted);
 }
 
 void

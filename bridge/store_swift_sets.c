@@ -30,14 +30,21 @@ swift_claim(struct swift_job *j, const char *set, const char *key,
 	swift_send(j, then);
 }
 
-/* The note's name says it all. */
+/*
+ * The note's name says it all. Several processes that see the same set free
+ * at about the same time write the same note: that it was seen is due at a
+ * multiple of the time it is to wait.
+ */
 void
 swift_note_garbage(struct swift_job *j, const char *set, uint64_t ms,
 		   bool again, swift_next_fn *then)
 {
 	char name[SWIFT_NOTE_LEN + 1];
+	int64_t wait = (int64_t)ms, due = clock_wall_ms() + wait;
 
-	swift_note_name(set, clock_wall_ms() + (int64_t)ms, again, name);
+	if (again && wait)
+		due += wait - due % wait;
+	swift_note_name(set, due, again, name);
 	swift_request_segment(j, "PUT", "garbage", name);
 	swift_body_none(j);
 	swift_send(j, then);
