@@ -135,6 +135,12 @@ test_complete_with_an_error_inside_is_that_error(void **state)
 static void
 test_complete_takes_nothing_else_for_an_answer(void **state)
 {
+	static const char more[] =
+		"<CompleteMultipartUploadResult><ETag>\"a\"</ETag>"
+		"</CompleteMultipartUploadResult><more/>";
+	static const char line[] =
+		"<CompleteMultipartUploadResult><ETag>a\nb</ETag>"
+		"</CompleteMultipartUploadResult>";
 	static const char *const bad[] = {
 		"",
 		"   ",
@@ -144,10 +150,8 @@ test_complete_takes_nothing_else_for_an_answer(void **state)
 		"<CompleteMultipartUploadResult/>",
 		"<CopyObjectResult><ETag></ETag></CopyObjectResult>",
 		"<CopyObjectResult><ETag>\"a\"</ETag></CopyObjectResult>",
-		"<CompleteMultipartUploadResult><ETag>\"a\"</ETag>"
-		"</CompleteMultipartUploadResult><more/>",
-		"<CompleteMultipartUploadResult><ETag>a\nb</ETag>"
-		"</CompleteMultipartUploadResult>",
+		more,
+		line,
 	};
 	struct s3_made m;
 
