@@ -64,14 +64,18 @@ class CrashPoints:
 
     def kill_at_one(self, args):
         """At one of the points that have killed least so far."""
-        gw, report = self.world.gateway, self.world.report
         group, nth, pick = args.random() < 0.2, args.choice((1, 1, 2)), args.random()
         known = self.known()
         if not known:
             return
         least = sorted(known, key=lambda n: (self.kills(known[n]), n))
         name = least[int(pick * pick * min(len(least), 30))]
-        at = known[name]
+        self.kill_at(name, nth, group)
+
+    def kill_at(self, name, nth, group):
+        """Waits a little for it to be met."""
+        gw, report = self.world.gateway, self.world.report
+        at = self.known()[name]
         before = self.kills(at)
         self.arm(at, nth, group)
         if ".probe." in name:

@@ -16,6 +16,7 @@ from faults import Faults
 from gateway import SETTINGS, Gateway
 from model import Report, Violation
 from points import Points
+from sinks import Sinks
 from storefaults import StoreFaults
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -42,6 +43,7 @@ class World:
         self.lied_at = None  # the store, about a part
         self.env = self.environment(env)
         self.layers = []
+        self.sinks = None
         self.gateway = Gateway(self)
         self.add_layers(args.without.split(","))
         self.store = store.view(kind, self.env)
@@ -76,6 +78,11 @@ class World:
 
         if "disk" not in without:
             self.layers.append(Disk(self))
+        if self.args.sinks:
+            points = [l for l in self.layers if l.NAME == "crashpoints"]
+            kinds = self.args.sinks.split()
+            self.sinks = Sinks(self, kinds, points[0] if points else None)
+            self.layers.append(self.sinks)
 
     def binary(self):
         for name in ("sluiced", "daemon/sluiced"):
@@ -142,6 +149,8 @@ class World:
         if self.args.crash_points:
             s["daemon.workers"] = "12"  # many wait to be started again
             s["bridge.verify_after"] = "0s"
+        if self.sinks:
+            s |= self.sinks.settings()
         return s
 
     def prepare(self):
@@ -159,6 +168,8 @@ class World:
             faults = Faults(self)
         for thread in (self.watcher, faults, *self.actors):
             thread.start()
+        if self.sinks:
+            self.sinks.begin()
         self.stopping.wait(self.args.minutes * 60)
         self.stopping.set()
         faults.join(120)
@@ -183,6 +194,8 @@ class World:
         checks.objects(self)
         checks.leftovers(self)
         checks.events(self)
+        if self.sinks:
+            self.sinks.verify()
         checks.flat(self)
         checks.agreement(self)
 
