@@ -182,6 +182,7 @@ control_begin(struct control *c)
 	data_free(c->data);
 	c->data = NULL;
 	c->user[0] = c->path[0] = c->rename[0] = c->touch[0] = '\0';
+	c->sized[0] = '\0';
 	str_copy(c->cwd, sizeof(c->cwd), "/");
 	c->logged_in = c->epsv_all = c->has_allo = false;
 	c->rest = 0;

@@ -72,6 +72,8 @@ struct control {
 	char rename[JOURNAL_PATH_MAX + 1]; /* of RNFR; "": none */
 	char touch[JOURNAL_PATH_MAX + 1];  /* of MDTM with a time; "": none */
 	int64_t touch_mtime;
+	char sized[JOURNAL_PATH_MAX + 1]; /* of SIZE; "": none */
+	uint64_t size;			  /* that it was told */
 	bool ascii;
 	bool protect; /* PROT P */
 	bool pbsz;

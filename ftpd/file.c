@@ -188,6 +188,15 @@ handle_rnto(struct control *c, const char *arg)
 	vfs_rename(c->session, c->rename, c->path, true, rnto_done, c);
 }
 
+/* An APPE of the file is meant to begin there. */
+static void
+size_told(struct control *c, uint64_t size)
+{
+	str_copy(c->sized, sizeof(c->sized), c->path);
+	c->size = size;
+	control_reply(c, 213, "%" PRIu64, size);
+}
+
 static void
 size_done(void *arg, enum err err, const char *why, const struct vfs_stat *st)
 {
@@ -198,7 +207,7 @@ size_done(void *arg, enum err err, const char *why, const struct vfs_stat *st)
 	else if (st->is_dir)
 		control_reply(c, 550, "Not a file.");
 	else
-		control_reply(c, 213, "%" PRIu64, st->size);
+		size_told(c, st->size);
 	control_done(c);
 }
 

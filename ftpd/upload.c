@@ -7,6 +7,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ftpd/handler.h"
 #include "ftpd/reply.h"
@@ -26,6 +27,7 @@ struct ftp_upload {
 	struct transfer t;
 	struct vfs_file *file; /* NULL: not open, or being closed */
 	uint64_t rest;	       /* of REST */
+	uint64_t told;	       /* by SIZE, before APPE; 0: not asked */
 	uint64_t off;	       /* where the next byte goes */
 	bool append, declared, paused;
 	bool unique;	  /* STOU: the client is told the name */
@@ -393,6 +395,21 @@ static const struct transfer_ops upload_ops = {
 	.clear = upload_clear,
 };
 
+/*
+ * A client that has asked for the size appends what is missing behind that: if
+ * the upload grew since, by bytes of a session that was just ending, they come
+ * again. An object that grew is appended to.
+ */
+static uint64_t
+upload_end(const struct ftp_upload *u)
+{
+	uint64_t size = vfs_file_size(u->file);
+	struct vfs_look look;
+
+	vfs_file_look(u->file, &look);
+	return look.id[0] && u->told && u->told < size ? u->told : size;
+}
+
 static void
 upload_opened(void *arg, enum err err, const char *why, struct vfs_file *f)
 {
@@ -408,7 +425,7 @@ upload_opened(void *arg, enum err err, const char *why, struct vfs_file *f)
 	}
 	u->file = f;
 	size = vfs_file_size(f);
-	u->off = u->append ? size : u->rest;
+	u->off = u->append ? upload_end(u) : u->rest;
 	if (t->stop_code) {
 		upload_close(u, VFS_BROKEN);
 	} else if (u->off > size) {
@@ -445,6 +462,9 @@ upload_start(struct control *c, enum ftp_verb verb)
 	u->trickle = loop_timer_new(c->ftpd->loop, upload_trickle, u);
 	u->rest = rest;
 	u->append = append;
+	if (strcmp(c->sized, c->path) == 0)
+		u->told = c->size;
+	c->sized[0] = '\0';
 	u->unique = unique;
 	u->declared = declared;
 	u->convert = control_converts(c);

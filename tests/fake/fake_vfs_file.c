@@ -64,6 +64,7 @@ begin_upload(struct vfs_file *f, const struct vfs_open *o)
 			f->end = n->object.len;
 	} else {
 		f->end = n->upload.len;
+		f->resumed = true;
 	}
 	n->uploading = true;
 	if (f->end > n->upload.len) {
@@ -72,7 +73,8 @@ begin_upload(struct vfs_file *f, const struct vfs_open *o)
 		n->upload = n->object;
 		n->upload.p = mem_alloc(n->object.len + 1);
 		n->upload.size = n->object.len + 1;
-		memcpy(n->upload.p, n->object.p, n->object.len);
+		if (n->object.p) /* that of a "null" file has none */
+			memcpy(n->upload.p, n->object.p, n->object.len);
 		free(keep.p);
 	}
 	f->declared = o->attrs.set & VFS_SET_SIZE;
@@ -111,6 +113,16 @@ uint64_t
 vfs_file_size(const struct vfs_file *f)
 {
 	return f->end;
+}
+
+/* What an append to an object makes anew has no id yet. */
+void
+vfs_file_look(const struct vfs_file *f, struct vfs_look *out)
+{
+	*out = (struct vfs_look){ .in_flight = f->flags & VFS_WRITE,
+				  .size = f->end };
+	if (f->resumed)
+		str_copy(out->id, sizeof(out->id), "an upload");
 }
 
 static enum err

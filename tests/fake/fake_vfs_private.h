@@ -66,7 +66,7 @@ struct vfs_file {
 	struct node *node;
 	unsigned flags;
 	uint64_t end, paused_at;
-	bool declared, failed, null, paused;
+	bool declared, failed, null, paused, resumed;
 	uint64_t want;
 	const struct vfs_file_events *events;
 	void *events_arg;
