@@ -211,9 +211,27 @@ def agreement(world):
     world.gateway.terminate()
     world.gateway.ctl("check", "--repair")
     world.gateway.ctl("sweep", "--yes", "--older", "0s")
-    out = world.gateway.ctl("check")
-    if out.returncode:
-        world.report.violation(f"check: {out.stdout}{out.stderr}")
+    out = world.gateway.ctl("--json", "check")
+    found = json.loads(out.stdout)["findings"] if out.returncode < 2 else []
+    left = [f for f in found if not removed_unheard(world, f)]
+    world.report.count("removals that were cut off", len(found) - len(left))
+    if left or out.returncode and not found:
+        world.report.violation(f"check: {left} {out.stderr}")
+
+
+def removed_unheard(world, finding):
+    """Who is killed behind the store's delete and before the journal's commit
+    leaves no event: check says so. The client was not answered either."""
+    if finding["what"] != "object_gone":
+        return False
+    row = finding["where"].split()[1].rstrip(":")
+    ((key,),) = world.gateway.journal(
+        f"SELECT key FROM uploads WHERE id LIKE '%{row}'"
+    )
+    for path in (p for a in world.actors for p in a.paths):
+        if key.endswith(path.name):
+            return None in path.may() and path.may() != {None}
+    return False
 
 
 def locks(path):

@@ -11,9 +11,10 @@ import http.server
 import random
 import socket
 import threading
+import time
 
-SKEW = 2 * 3600  # seconds: the daemon's clock jumps by up to an hour
 FAILURES = 3  # of one event; each makes the next pause twice as long
+SLOW = 0.1  # of the requests are looked at late
 ANSWERS = {  # weight of each; a capital: the event counts as received
     "Good": 80,
     "Half": 3,  # 200, and the body never comes
@@ -98,12 +99,32 @@ class Hook:
             return
         if not self.signed(request.headers, body):
             self.report.violation(f"a bad signature: {request.headers} {body}")
+        if self.slow(request):
+            return
         what = self.note(request.headers["webhook-id"], body)
         self.report.count(f"webhook: {what.lower()}")
         try:
             self.say(request, what)
         except OSError:
             request.close_connection = True
+
+    def slow(self, request):
+        """Takes its time; True when the sender did not wait for it."""
+        if self.calm or random.random() >= SLOW:
+            return False
+        time.sleep(random.uniform(0.1, 1.5))
+        try:
+            gone = not request.connection.recv(
+                1, socket.MSG_PEEK | socket.MSG_DONTWAIT
+            )
+        except BlockingIOError:
+            return False
+        except OSError:
+            gone = True
+        request.close_connection = gone
+        if gone:
+            self.report.count("webhook: senders gone meanwhile")
+        return gone
 
     def note(self, event, body):
         with self.lock:

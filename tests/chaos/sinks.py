@@ -166,9 +166,9 @@ class Sinks:
     def __init__(self, world, kinds, crash_points):
         self.world, self.points = world, crash_points
         self.sinks = [self.KINDS[kind](world) for kind in kinds]
-        self.PLAN = {"kill_courier": 90, "reload": 12}
+        self.PLAN = {"kill_courier": 30, "reload": 12}
         if crash_points:
-            self.PLAN["courier_point"] = 90
+            self.PLAN["courier_point"] = 30
         self.over = threading.Event()
         self.threads = []
 
@@ -183,13 +183,27 @@ class Sinks:
     # --- what breaks
 
     def begin(self):
+        self.beside(self.kill_couriers)
         for sink in self.sinks:
-            t = threading.Thread(target=self.outages, args=[sink], daemon=True)
-            t.start()
-            self.threads.append(t)
+            self.beside(self.outages, sink)
+
+    def beside(self, what, *args):
+        """Beside the plan of faults."""
+        t = threading.Thread(target=what, args=args, daemon=True)
+        t.start()
+        self.threads.append(t)
+
+    def kill_couriers(self):
+        """Some are spared for so long that the next one starts at once."""
+        gw, report = self.world.gateway, self.world.report
+        rng = random.Random(f"{self.world.seed}/couriers")
+        while not self.over.wait(rng.choice((0.5, 1, 2, 4, 11)) * rng.random()):
+            n = sum(gw.kill(pid) for pid in gw.children("cour"))
+            report.count("processes killed", n)
+            report.count("couriers killed beside the plan", n)
 
     def outages(self, sink):
-        """Beside the plan of faults: a receiver is away for seconds."""
+        """A receiver is away for seconds."""
         rng = random.Random(f"{self.world.seed}/{sink.NAME}")
         while not self.over.wait(rng.uniform(5, 25)):
             self.world.report.say(f"{sink.NAME} is away")
