@@ -762,6 +762,31 @@ test_a_manifest_that_worked_ends_the_upload(void **state)
 	assert_true(says(6, "DELETE /v1/A/c_segments/uploads/"));
 }
 
+/* A part may be on its way, of a process that was killed. */
+static void
+test_abort_notes_what_may_come_later(void **state)
+{
+	const struct script_step steps[] = {
+		{ .reply = LOGIN("tok1") },
+		{ .reply = NOT_FOUND }, /* HEAD key */
+		{ .reply = CREATED },	/* the note */
+		{ .reply = CREATED },	/* DELETE uploads/ */
+		{ .reply = CREATED },	/* listing of segments/: nothing */
+		{ .reply = CREATED },	/* listing of owners/ */
+	};
+	const struct store_target t = { .key = "key", .backend_id = ID };
+	struct got g = { 0 };
+
+	(void)state;
+	open_store(steps, 6);
+	store_abort(store, t, on_done, &g);
+	wait_done(&g);
+	assert_int_equal(g.err, ERR_OK);
+	assert_true(says(2, "PUT /v1/A/c_segments/garbage/"));
+	assert_true(says(3, "DELETE /v1/A/c_segments/uploads/"));
+	assert_int_equal(script_requests(script), 6);
+}
+
 #define WITH_STORE(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 
 int
@@ -797,6 +822,7 @@ main(void)
 		WITH_STORE(test_a_manifest_whose_answer_is_cut_off_is_unknown),
 		WITH_STORE(test_a_manifest_refused_at_once_is_told),
 		WITH_STORE(test_a_manifest_that_worked_ends_the_upload),
+		WITH_STORE(test_abort_notes_what_may_come_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
