@@ -265,6 +265,10 @@ clean_up() {
 		echo "--- the end of the gateway's log:"
 		tail -n "${E2E_LOG_LINES:-40}" "$GW_LOG" | cut -c -400
 	fi
+	if [ $status = 0 ] && native && ! none_lost; then
+		echo "FAIL: nothing names these segments: $LOST" >&2
+		status=1
+	fi
 	for folder in $(grep -oE "$T/[a-z]+ tmpfs" /proc/mounts); do
 		[ "$folder" = tmpfs ] || umount -l "$folder"
 	done
@@ -510,6 +514,19 @@ multipart_uploads() {
 
 no_uploads() {
 	[ -z "$(multipart_uploads)" ]
+}
+
+# Of a store whose gateway speaks Swift: lib/segments.py tells what.
+swift_segments() {
+	"$PYTHON" "$E2E/lib/segments.py" "$@"
+}
+
+# Every segment is named by a manifest, is of an upload that can go on, or is
+# noted for the reaper: so it is after each test, but where somebody meddled with
+# the store behind the gateway's back (LOSES says so).
+none_lost() {
+	[ -z "${LOSES:-}" ] || return 0
+	LOST=$(swift_segments lost 2>&1) && [ -z "$LOST" ]
 }
 
 # journal SQL: rows with columns separated by '|'.
