@@ -265,7 +265,8 @@ clean_up() {
 		echo "--- the end of the gateway's log:"
 		tail -n "${E2E_LOG_LINES:-40}" "$GW_LOG" | cut -c -400
 	fi
-	if [ $status = 0 ] && native && ! none_lost; then
+	# Keystone's tokens may not last for it on a busy machine.
+	if [ $status = 0 ] && [ "$STORE" = swift-native ] && ! none_lost; then
 		echo "FAIL: nothing names these segments: $LOST" >&2
 		status=1
 	fi
