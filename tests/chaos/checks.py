@@ -173,11 +173,10 @@ def leftovers(world):
     if left:
         report.violation(f"multipart uploads left over: {left}")
     if hasattr(view, "parts_of_nobody"):
-        # What a killed process sent behind an abort is found by nobody.
-        left = wait_for(60, view.parts_of_nobody)
-        report.count("sets of segments left in the store", len(left))
-        for name in left:
-            report.say(f"  {name}")
+        report.count("Swift's segments to be freed", len(view.parts_of_nobody()))
+        left = wait_for(180, view.parts_of_nobody)
+        if left:
+            report.violation(f"{len(left)} left over: {left[:20]}")
     spool = world.env["T"] + "/spool"
 
     def segments():

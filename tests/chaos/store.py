@@ -67,6 +67,7 @@ class S3:
         import s3  # pylint: disable=import-outside-toplevel
 
         self.s3 = s3
+        self.env = env
         self.client = s3.client()
         self.home = env.get("GW_HOME", "inbox")
 
@@ -98,12 +99,13 @@ class S3:
         return ["/".join(names) for names in self.s3.uploads(self.client)]
 
     def parts_of_nobody(self):
-        """Of Swift: sets of segments that no object's manifest names, and
-        notes about some that are not dealt with yet."""
+        """Of Swift: segments that no manifest names, and notes about sets
+        that are not dealt with yet."""
         if os.environ["STORE"] != "swift-native":
             return []
-        sets = self.s3.segments(self.client)
-        return [name for name in sets if not name.startswith("used ")]
+        import segments  # pylint: disable=import-outside-toplevel
+
+        return segments.Account(self.env, "DIRECT_").left()
 
 
 def view(kind, env):
