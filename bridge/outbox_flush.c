@@ -88,6 +88,17 @@ first_due(const struct journal_delivery *d, size_t n, int64_t at)
 	return at;
 }
 
+/* The first n changes of rows are in the journal. */
+static void
+drop_pending(struct lane *l, size_t n)
+{
+	l->npending -= n;
+	if (l->npending == 0)
+		return; /* there may be no array yet */
+	memmove(l->pending, l->pending + n, l->npending * sizeof(*l->pending));
+	memmove(l->deltas, l->deltas + n, l->npending * sizeof(*l->deltas));
+}
+
 static void
 flush_done(void *arg, const struct journal_reply *r)
 {
@@ -103,9 +114,7 @@ flush_done(void *arg, const struct journal_reply *r)
 		l->due_at = outbox_wall(l->o);
 	else
 		l->due_at = first_due(l->pending, n, l->due_at);
-	l->npending -= n;
-	memmove(l->pending, l->pending + n, l->npending * sizeof(*l->pending));
-	memmove(l->deltas, l->deltas + n, l->npending * sizeof(*l->deltas));
+	drop_pending(l, n);
 	l->unflushed -= l->flush_events;
 	if (l->flush_cursor > l->cursor)
 		l->cursor = l->flush_cursor;
@@ -140,9 +149,7 @@ lane_flush_last(struct lane *l)
 		if (s.n == 0 && s.cursor <= l->cursor)
 			break;
 		journal_settle(l->o->env.journal, &s, NULL, NULL);
-		l->npending -= s.n;
-		memmove(l->pending, l->pending + s.n,
-			l->npending * sizeof(*l->pending));
+		drop_pending(l, s.n);
 	} while (l->npending > 0);
 }
 
