@@ -61,7 +61,8 @@ read_line(int fd, struct buf *in, unsigned timeout_ms)
 	ssize_t n = 1;
 	char *p;
 
-	while (n > 0 && memchr(buf_data(in), '\n', buf_len(in)) == NULL) {
+	while (n > 0 && (buf_len(in) == 0 ||
+			 memchr(buf_data(in), '\n', buf_len(in)) == NULL)) {
 		p = buf_reserve(in, CHUNK);
 		if (p == NULL || !wait_readable(fd, until))
 			return false;
