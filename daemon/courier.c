@@ -242,6 +242,7 @@ courier_run(const struct settings *s, int fd)
 	journal_close(c.journal);
 	loop_timer_free(c.beat);
 	lifeline_free(c.line);
+	loop_turn(c.loop, 0); /* what was posted to it frees itself */
 	loop_free(c.loop);
 	free(c.reading.path);
 	return c.code;
