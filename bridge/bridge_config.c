@@ -109,16 +109,6 @@ patterns_read(struct conf *conf)
 	return list;
 }
 
-static bool
-store_name_valid(const char *name)
-{
-	size_t n = strlen(name);
-
-	return n > 0 && n <= STORE_NAME_MAX &&
-	       name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")] ==
-		       '\0';
-}
-
 static void
 stores_read(struct conf *conf, struct bridge_config *out)
 {
@@ -128,10 +118,10 @@ stores_read(struct conf *conf, struct bridge_config *out)
 	out->stores = mem_array(BRIDGE_STORES_MAX + 1, sizeof(char *));
 	for (i = 0; i < n; i++) {
 		section = conf_section(conf, i);
-		if (strncmp(section, STORE_PREFIX, strlen(STORE_PREFIX)) != 0)
+		name = conf_section_after(conf, i, STORE_PREFIX);
+		if (!name)
 			continue;
-		name = section + strlen(STORE_PREFIX);
-		if (!store_name_valid(name))
+		if (!conf_name_valid(name, STORE_NAME_MAX))
 			conf_complain(conf, section, NULL,
 				      "expected [store.NAME] with a name of at "
 				      "most %d letters, digits, '_' and '-'",

@@ -170,16 +170,6 @@ sink_read(struct conf *conf, const char *section, const char *name,
 	digest_read(conf, s);
 }
 
-static bool
-name_valid(const char *name)
-{
-	size_t n = strlen(name);
-
-	return n > 0 && n <= SINK_NAME_MAX &&
-	       name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")] ==
-		       '\0';
-}
-
 static void
 sinks_read(struct conf *conf, struct outbox_config *out)
 {
@@ -188,10 +178,10 @@ sinks_read(struct conf *conf, struct outbox_config *out)
 
 	for (i = 0; i < n; i++) {
 		section = conf_section(conf, i);
-		if (strncmp(section, SINK_PREFIX, strlen(SINK_PREFIX)) != 0)
+		name = conf_section_after(conf, i, SINK_PREFIX);
+		if (!name)
 			continue;
-		name = section + strlen(SINK_PREFIX);
-		if (!name_valid(name))
+		if (!conf_name_valid(name, SINK_NAME_MAX))
 			conf_complain(conf, section, NULL,
 				      "expected [sink.NAME] with a name of at "
 				      "most %d letters, digits, '_' and '-'",

@@ -111,6 +111,25 @@ conf_section(const struct conf *c, size_t i)
 	return i < c->section_count ? c->sections[i]->label : NULL;
 }
 
+const char *
+conf_section_after(const struct conf *c, size_t i, const char *prefix)
+{
+	const char *section = conf_section(c, i);
+	size_t n = strlen(prefix);
+
+	return section && strncmp(section, prefix, n) == 0 ? section + n : NULL;
+}
+
+bool
+conf_name_valid(const char *name, size_t max)
+{
+	size_t n = strlen(name);
+
+	return n > 0 && n <= max &&
+	       name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")] ==
+		       '\0';
+}
+
 static struct conf_entry *
 peek(const struct conf *c, const char *section, const char *key)
 {

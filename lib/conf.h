@@ -28,6 +28,11 @@ void conf_free(struct conf *c);
 
 size_t conf_sections(const struct conf *c);
 const char *conf_section(const struct conf *c, size_t i); /* file's order */
+/* What a section's name has behind prefix, or NULL: "main" of "store.main". */
+const char *conf_section_after(const struct conf *c, size_t i,
+			       const char *prefix);
+/* 1 to max lower-case letters, digits, '_' and '-'. */
+bool conf_name_valid(const char *name, size_t max);
 
 /* Whether the file has the key or, with key NULL, the section. */
 bool conf_has(const struct conf *c, const char *section, const char *key);
